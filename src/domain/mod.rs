@@ -1,0 +1,12 @@
+//! Pure types: what a phone, an amount, a time, a client and a booking are.
+
+pub mod booking;
+pub mod channel;
+pub mod ids;
+pub mod money;
+pub mod person;
+pub mod phone;
+pub mod problem;
+pub mod sighting;
+pub mod tenant;
+pub mod when;

@@ -1,0 +1,1 @@
+//! Times as people and programs write them, read into UTC. Never a guess.

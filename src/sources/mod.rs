@@ -1,0 +1,312 @@
+//! Where deliveries come from. One file a source: verify and map.
+//!
+//! No input or output here, no clock, no database, no web framework: bytes and settings in,
+//! readings out. A fifth source is one file, one word in the list below, one folder in
+//! `fixtures/`; routing, fixture tests, `send` and the docs read the list.
+
+pub mod chat;
+pub mod fields;
+pub mod json;
+pub mod n8n;
+pub mod retell;
+pub mod signature;
+pub mod whatsapp;
+
+use crate::domain::booking::{Change, UnifiedBookingData};
+use crate::domain::channel::Channel;
+use crate::domain::person::Identity;
+use crate::domain::problem::Problem;
+use crate::domain::sighting::Rank;
+use crate::domain::tenant::TenantSettings;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// Lists the sources: each is a module here with a unit struct `Source`.
+macro_rules! sources {
+    ($($module:ident),+ $(,)?) => {
+        /// Every source, in the order in which people see them.
+        pub const ALL: &[&dyn Source] = &[$(&$module::Source),+];
+    };
+}
+
+sources![retell, chat, whatsapp, n8n];
+
+/// The source of this name.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static dyn Source> {
+    ALL.iter().copied().find(|source| source.name() == name)
+}
+
+/// The request headers that a source may read, names in lower case.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Headers(BTreeMap<String, String>);
+
+impl Headers {
+    /// The value of a header, named in lower case.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    /// Adds a header; of several with one name the first stays, as nobody signs twice.
+    pub fn insert(&mut self, name: &str, value: &str) {
+        self.0.entry(name.to_ascii_lowercase()).or_insert_with(|| value.to_owned());
+    }
+
+    /// Name and value of each, in order of the names.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+}
+
+/// One verified delivery, as it came.
+#[derive(Clone, Copy, Debug)]
+pub struct Delivery<'a> {
+    /// The body's bytes as received.
+    pub body: &'a [u8],
+    /// Its headers.
+    pub headers: &'a Headers,
+    /// When it arrived.
+    pub received_at: DateTime<Utc>,
+}
+
+/// One event of a delivery: the piece of it that is kept, keyed and read by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Item {
+    /// What the provider calls it: `call_ended`, `text`, `booking`.
+    pub kind: String,
+    /// The provider account it belongs to (Retell `agent_id`, WhatsApp `phone_number_id`).
+    pub account: Option<String>,
+    /// The tenant that the body names, by id or slug.
+    pub tenant: Option<String>,
+    /// What makes a repeat a repeat.
+    pub key: DeliveryKey,
+    /// When it was told by the provider's clock, where it says so. May lie after the arrival;
+    /// whoever uses it cuts it there.
+    pub occurred_at: Option<DateTime<Utc>>,
+    /// How much the telling is worth beside others of the same moment.
+    pub rank: Rank,
+    /// The bytes to keep: what [`Source::split`] makes exactly this item of again.
+    pub raw: Vec<u8>,
+}
+
+/// What makes a repeated delivery a repeat.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DeliveryKey {
+    /// Nothing does: each is an event of its own.
+    None,
+    /// These parts and the same bytes. Other bytes under the same parts are a further event.
+    WithBody(Vec<String>),
+    /// These parts alone, whatever the bytes.
+    Exact(Vec<String>),
+    /// The caller's own key. Other bytes under the same key are an error of the caller.
+    Chosen(String),
+    /// The path and the bytes, for one hour.
+    BodyForAnHour,
+}
+
+/// What one event says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Mapped {
+    /// A booking, fully understood.
+    Booking(Telling<UnifiedBookingData>),
+    /// A change to a booking that tracking is to find.
+    Change(Telling<Change>),
+    /// Somebody asked and did not book.
+    Lead(Lead),
+    /// A person's number or id changed.
+    Identity(IdentityChange),
+    /// Nothing to track, and why: a stable word.
+    Ignored(String),
+    /// A booking or change that could not be read with certainty.
+    NeedsReview(Review),
+}
+
+/// A booking or change, and its place in the event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Telling<T> {
+    /// Its place within the event, unique there and the same in a repeat: `tool:tool_call_5f1c2b`.
+    pub item: String,
+    /// Its order among the tellings of the same call or message.
+    pub seq: i32,
+    /// The call or message (`retell:call:<id>`), shared by all events of the same call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<String>,
+    /// What it was told as within the context: a later event of the same call that tells the same
+    /// tool call carries the same text. Empty for an analysis, which joins by its start.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub told_as: Vec<String>,
+    /// Names of the fields that a person supplied.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub set_by_person: Vec<String>,
+    /// What is told.
+    pub data: T,
+}
+
+/// Somebody who asked and did not book.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Lead {
+    /// Phone, WhatsApp id, or both: never empty.
+    pub identities: Vec<Identity>,
+    /// As written, where known.
+    pub first_name: Option<String>,
+    /// As written, where known.
+    pub last_name: Option<String>,
+    /// True when the name is only the sender's profile name.
+    pub name_is_profile: bool,
+    /// Checked for form only, in lower case.
+    pub email: Option<String>,
+    /// How they spoke.
+    pub source: Channel,
+    /// Where they came from (an advertisement's referral), as an object.
+    pub details: Option<Value>,
+}
+
+/// A person's number or WhatsApp id was replaced by another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct IdentityChange {
+    /// The identity the person had.
+    pub from: Identity,
+    /// The identity of the same kind that replaces it.
+    pub to: Identity,
+}
+
+/// What stood in the way, and what was understood all the same.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Review {
+    /// Each thing that is missing or can't be read; never empty.
+    pub problems: Vec<Problem>,
+    /// What was understood, by the names of `UnifiedBookingData`: what `--set` adds to.
+    pub understood: BTreeMap<String, Value>,
+}
+
+impl Review {
+    /// A review with one problem of the whole body.
+    #[must_use]
+    pub fn whole(code: &str, detail: &str) -> Self {
+        Self { problems: vec![Problem::whole(code, detail)], understood: BTreeMap::new() }
+    }
+}
+
+/// A verified body that is no delivery of its source: not JSON, not an object, too deep, …
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", problem.detail)]
+pub struct Malformed {
+    /// What is wrong with it.
+    pub problem: Problem,
+}
+
+/// How an item is to be read.
+#[derive(Clone, Copy, Debug)]
+pub struct Reading<'a> {
+    /// The tenant it belongs to.
+    pub tenant: &'a TenantSettings,
+    /// When it arrived: no telling is later, and relative words count from it where the item has
+    /// no time of its own.
+    pub received_at: DateTime<Utc>,
+    /// Fields that a person supplied, by the names of `UnifiedBookingData`: they replace what
+    /// the body says and are read by the same rules.
+    pub overrides: &'a BTreeMap<String, String>,
+}
+
+/// How a caller of this source is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Manners {
+    /// A provider that pushes and retries blindly: every authentic body is taken with 200.
+    Push,
+    /// A caller that can correct its request: what isn't understood is 422.
+    Correct,
+}
+
+/// How a signature is checked against one secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Checked {
+    /// The signature is this secret's.
+    Verified,
+    /// It isn't, or it is too old or too new, or it has no proper form.
+    Refused,
+}
+
+/// A source: how its deliveries are known to be authentic, cut into events, and read.
+pub trait Source: Sync + Send {
+    /// The lower-case word: `retell`.
+    fn name(&self) -> &'static str;
+
+    /// The path that its deliveries come to; each also with `/{connection}` behind it.
+    fn path(&self) -> &'static str;
+
+    /// The most bytes that a body may have.
+    fn body_limit(&self) -> usize;
+
+    /// How its callers are answered.
+    fn manners(&self) -> Manners;
+
+    /// True when one answer stands for a whole list of events (WhatsApp).
+    fn batches(&self) -> bool {
+        false
+    }
+
+    /// True when a `service` token may stand in for a signature.
+    fn takes_tokens(&self) -> bool {
+        false
+    }
+
+    /// True when a connection can be made without a secret: one is made for it then.
+    fn makes_secrets(&self) -> bool {
+        false
+    }
+
+    /// True when the provider calls GET first to see that the address is ours (WhatsApp).
+    fn has_handshake(&self) -> bool {
+        false
+    }
+
+    /// True when a header of its signature scheme is present: it must verify then.
+    fn is_signed(&self, headers: &Headers) -> bool;
+
+    /// Checks the signature over the received bytes with one secret, in constant time; where the
+    /// scheme has a time it must be within five minutes of `delivery.received_at`.
+    fn verify(&self, secret: &str, delivery: &Delivery<'_>) -> Checked;
+
+    /// The headers that the provider would send with this body: what `send` and `demo` use.
+    ///
+    /// # Errors
+    /// A sentence when the secret has not the form that the scheme asks for.
+    fn sign(
+        &self,
+        secret: &str,
+        body: &[u8],
+        id: &str,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<(&'static str, String)>, String>;
+
+    /// The account ids and tenants that an unverified body names: used only to choose which
+    /// secrets to try.
+    fn hints(&self, body: &[u8]) -> Hints;
+
+    /// Cuts a verified delivery into its events, in order.
+    ///
+    /// # Errors
+    /// [`Malformed`] when the body is no delivery of this source at all.
+    fn split(&self, delivery: &Delivery<'_>) -> Result<Vec<Item>, Malformed>;
+
+    /// Reads one event for one tenant. Looks nothing up, guesses nothing: what can't be read
+    /// with certainty is [`Mapped::NeedsReview`]. Never empty.
+    fn map(&self, item: &Item, reading: &Reading<'_>) -> Vec<Mapped>;
+}
+
+/// What an unverified body says of whom it belongs to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hints {
+    /// Provider account ids, each once, in order; at most 1000.
+    pub accounts: Vec<String>,
+    /// The tenant it names, by id or slug.
+    pub tenant: Option<String>,
+}
