@@ -17,7 +17,7 @@ impl Region {
 
     /// The two capital letters.
     #[must_use]
-    pub fn as_str(&self) -> &'static str {
+    pub fn as_str(&self) -> &str {
         self.0.as_ref()
     }
 }
