@@ -1,4 +1,7 @@
 //! The tests of the whole, in one binary.
 #![cfg(test)]
 
+#[macro_use]
 mod support;
+
+mod architecture;

@@ -2,3 +2,4 @@
 
 #[macro_use]
 pub(crate) mod db;
+pub(crate) mod source;
