@@ -5,18 +5,8 @@ use std::process::Command;
 
 /// The rooms from top to bottom (`src/lib.rs` says what each is for): an import points down.
 const HOUSE: &[&str] = &[
-    "cli",
-    "app",
-    "http",
-    "tracking",
-    "auth",
-    "storage",
-    "sources",
-    "telemetry",
-    "config",
-    "error",
-    "domain",
-    "clock",
+    "cli", "app", "http", "tracking", "auth", "storage", "sources", "telemetry", "config", "error",
+    "domain", "clock",
 ];
 
 /// What has one home: the beginning of a path, and the files that alone may name it.
@@ -33,20 +23,9 @@ const PURE: &[&str] = &["sources", "domain"];
 
 /// What a pure room can't name: files, the network, the machine, the time.
 const IMPURE: &[&str] = &[
-    "crate::clock",
-    "crate::config",
-    "crate::telemetry",
-    "reqwest",
-    "std::env",
-    "std::fs",
-    "std::io",
-    "std::net",
-    "std::process",
-    "std::thread",
-    "std::time::Instant",
-    "std::time::SystemTime",
-    "tempfile",
-    "tokio",
+    "crate::clock", "crate::config", "crate::telemetry", "reqwest", "std::env", "std::fs",
+    "std::io", "std::net", "std::process", "std::thread", "std::time::Instant",
+    "std::time::SystemTime", "tempfile", "tokio",
 ];
 
 const LONGEST_FILE: usize = 400;

@@ -246,17 +246,9 @@ fn paths_are_found_from_their_roots() {
     let source = Source::read("src/http/api.rs", text);
     let paths: Vec<_> = source.paths.iter().map(|found| found.what.as_str()).collect();
     let expected = [
-        "crate::domain::ids",
-        "crate::domain::phone::Phone",
-        "crate::clock",
-        "crate::http::pages::*",
-        "sqlx",
-        "actix_web::main",
-        "std::fs::read",
-        "c::D",
-        "crate::cli::x",
-        "crate::http::api::f",
-        "crate::app::build",
+        "crate::domain::ids", "crate::domain::phone::Phone", "crate::clock",
+        "crate::http::pages::*", "sqlx", "actix_web::main", "std::fs::read", "c::D",
+        "crate::cli::x", "crate::http::api::f", "crate::app::build",
     ];
     assert_eq!(paths, expected);
     let in_tests: Vec<_> = source.paths.iter().filter(|found| found.in_test).collect();
