@@ -4,7 +4,7 @@ use bookhook::domain::ids;
 use bookhook::storage::Db;
 use sha2::{Digest, Sha256};
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, SqliteConnection};
 use std::process::Command;
 use std::sync::OnceLock;
 use tempfile::TempDir;
@@ -88,6 +88,26 @@ impl TestDb {
                 Self::copy_of("template0", &mut admin).await
             }
         }
+    }
+
+    /// Runs statements as they stand.
+    pub(crate) async fn run(&self, statements: &str) {
+        let statements = sqlx::raw_sql(AssertSqlSafe(statements.to_owned()));
+        match self.engine {
+            Engine::Sqlite => drop(statements.execute(&mut self.sqlite().await).await.unwrap()),
+            Engine::Postgres => drop(statements.execute(&mut self.postgres().await).await.unwrap()),
+        }
+    }
+
+    /// A connection past the service's own code; only where the engine is SQLite.
+    pub(crate) async fn sqlite(&self) -> SqliteConnection {
+        let file: SqliteConnectOptions = self.url.parse().unwrap();
+        file.create_if_missing(true).connect().await.unwrap()
+    }
+
+    /// A connection past the service's own code; only where the engine is PostgreSQL.
+    pub(crate) async fn postgres(&self) -> PgConnection {
+        connect(&self.url).await
     }
 
     async fn copy_of(template: &str, admin: &mut PgConnection) -> Self {
@@ -201,32 +221,17 @@ both_engines! {
     async fn every_test_has_a_database_to_itself(db: TestDb) {
         let other = TestDb::fresh(db.engine).await;
         for db in [&db, &other] {
-            create_table(db).await;
+            db.run("create table only_once (id bigint)").await;
         }
     }
 
     async fn a_dropped_database_is_gone(db: TestDb) {
-        create_table(&db).await;
+        db.run("select 1").await;
         let url = db.url.clone();
         drop(db);
         match url.strip_prefix("sqlite://") {
             Some(path) => assert!(!std::path::Path::new(path).exists()),
             None => assert!(PgConnection::connect(&url).await.is_err()),
-        }
-    }
-}
-
-/// Fails where the table is there already.
-async fn create_table(db: &TestDb) {
-    const CREATE: &str = "create table only_once (id bigint)";
-    match db.engine {
-        Engine::Sqlite => {
-            let file: SqliteConnectOptions = db.url.parse().unwrap();
-            let mut connection = file.create_if_missing(true).connect().await.unwrap();
-            connection.execute(CREATE).await.unwrap();
-        }
-        Engine::Postgres => {
-            connect(&db.url).await.execute(CREATE).await.unwrap();
         }
     }
 }
