@@ -4,7 +4,6 @@
 //! readings out. A fifth source is one file, one word in the list below, one folder in
 //! `fixtures/`; routing, fixture tests, `send` and the docs read the list.
 
-
 use crate::domain::booking::{Change, UnifiedBookingData};
 use crate::domain::channel::Channel;
 use crate::domain::person::Identity;

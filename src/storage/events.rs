@@ -268,12 +268,7 @@ pub async fn update(
 ///
 /// # Errors
 /// When the database fails.
-pub async fn settle(
-    conn: &mut Conn<'_>,
-    tenant: Uuid,
-    id: Uuid,
-    now: DateTime<Utc>,
-) -> Result<()> {
+pub async fn settle(conn: &mut Conn<'_>, tenant: Uuid, id: Uuid, now: DateTime<Utc>) -> Result<()> {
     execute!(conn, SETTLE, tenant, id, now)?;
     Ok(())
 }
@@ -371,10 +366,7 @@ pub async fn insert_inbox(conn: &mut Conn<'_>, event: &NewEvent<'_>) -> Result<(
 ///
 /// # Errors
 /// When the database fails.
-pub async fn find_inbox_by_key(
-    conn: &mut Conn<'_>,
-    key_hash: &str,
-) -> Result<Option<KnownEvent>> {
+pub async fn find_inbox_by_key(conn: &mut Conn<'_>, key_hash: &str) -> Result<Option<KnownEvent>> {
     Ok(fetch_optional!(conn, KnownEvent, FIND_INBOX_BY_KEY, key_hash)?)
 }
 

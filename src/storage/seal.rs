@@ -12,10 +12,14 @@ use sha2::{Digest, Sha256};
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum SealError {
     /// Not 32 bytes in base64.
-    #[error("the master key must be 32 random bytes in base64: make one with `openssl rand -base64 32`")]
+    #[error(
+        "the master key must be 32 random bytes in base64: make one with `openssl rand -base64 32`"
+    )]
     BadKey,
     /// Sealed under another master key.
-    #[error("this was sealed under another master key (id {0}); start with that one in BOOKHOOK_MASTER_KEY")]
+    #[error(
+        "this was sealed under another master key (id {0}); start with that one in BOOKHOOK_MASTER_KEY"
+    )]
     OtherKey(String),
     /// The ciphertext, its key or the place it is kept in is not the one it was sealed for.
     #[error("a sealed secret can't be opened: it was changed, or moved to another row")]

@@ -106,7 +106,8 @@ impl TryFrom<Row> for Sighting {
             context: row.context,
             told_as: serde_json::from_str(&row.told_as).map_err(bad("told_as"))?,
             says: serde_json::from_str(&row.says).map_err(bad("says"))?,
-            set_by_person: serde_json::from_str(&row.set_by_person).map_err(bad("set_by_person"))?,
+            set_by_person: serde_json::from_str(&row.set_by_person)
+                .map_err(bad("set_by_person"))?,
             booking_id: row.booking_id,
         })
     }

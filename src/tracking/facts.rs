@@ -120,9 +120,7 @@ pub(super) fn lay(row: &mut ClientRow, told: &[Told]) -> Laid {
 /// The strongest name wins (given, then a profile's), and among equals the earliest.
 fn lay_first_name(row: &mut ClientRow, from: &mut Provenance, told: &[Told]) -> Laid {
     let named = told.iter().filter(|t| t.name_strength > 0);
-    let best = named.max_by(|a, b| {
-        (a.name_strength, &b.place).cmp(&(b.name_strength, &a.place))
-    });
+    let best = named.max_by(|a, b| (a.name_strength, &b.place).cmp(&(b.name_strength, &a.place)));
     let Some((best, name)) = best.and_then(|b| Some((b, b.first_name.clone()?))) else {
         return Laid::Done;
     };

@@ -139,9 +139,8 @@ impl Folding {
     }
 
     fn tell(&mut self, told: &UnifiedBookingData, set_by_person: &[String]) {
-        let may = |field: &str| {
-            set_by_person.iter().any(|f| f == field) || !self.fixed.contains(field)
-        };
+        let may =
+            |field: &str| set_by_person.iter().any(|f| f == field) || !self.fixed.contains(field);
         let done = &mut self.done;
         if may("appointmentDateTime") && !self.moved_from.contains(&told.appointment_date_time) {
             done.start = told.appointment_date_time;
@@ -213,9 +212,7 @@ fn refer(done: &mut Fold, told: &UnifiedBookingData) {
 }
 
 /// Whose booking it is: a phone given for it goes first, then the higher rank, then the later.
-fn whose<'a>(
-    tellings: impl Iterator<Item = (&'a Seen, &'a UnifiedBookingData)>,
-) -> Option<u32> {
+fn whose<'a>(tellings: impl Iterator<Item = (&'a Seen, &'a UnifiedBookingData)>) -> Option<u32> {
     let weight = |seen: &Seen, told: &UnifiedBookingData| {
         let given = told.customer_phone.is_some() && !told.phone_is_callers;
         let Order { event_time, rank, seq, key } = &seen.sighting.order;

@@ -58,9 +58,7 @@ pub(super) fn identities(sighting: &Sighting) -> Vec<Identity> {
             by.sort();
             by
         }
-        Says::Change(change) => {
-            change.telling.as_ref().map(|t| t.identities()).unwrap_or_default()
-        }
+        Says::Change(change) => change.telling.as_ref().map(|t| t.identities()).unwrap_or_default(),
     }
 }
 
@@ -124,8 +122,7 @@ pub(super) async fn gather(
     fresh: &[Sighting],
     locked: &BTreeSet<String>,
 ) -> Result<Gathered, Stopped> {
-    let mut known: BTreeMap<Uuid, Sighting> =
-        fresh.iter().map(|s| (s.id, s.clone())).collect();
+    let mut known: BTreeMap<Uuid, Sighting> = fresh.iter().map(|s| (s.id, s.clone())).collect();
     let (mut looked_up, mut people) = (BTreeSet::new(), People::default());
     let mut frontier: Vec<Sighting> = fresh.to_vec();
     while let Some(sighting) = frontier.pop() {

@@ -221,12 +221,7 @@ impl Intake {
     }
 
     /// Tracks one event where it belongs.
-    async fn one(
-        &self,
-        incoming: &Incoming,
-        item: Item,
-        route: Route,
-    ) -> Result<Answer, Refusal> {
+    async fn one(&self, incoming: &Incoming, item: Item, route: Route) -> Result<Answer, Refusal> {
         let (tenant, connection_id, held) = match route {
             Route::Ignored => return Ok(Answer::ignored("not_this_account", None)),
             Route::Inbox(connection) => {
@@ -374,8 +369,7 @@ fn vouch<'a>(directory: &'a Directory, incoming: &Incoming) -> Result<Voucher<'a
 fn verify<'a>(directory: &'a Directory, incoming: &Incoming) -> Result<Voucher<'a>, Refusal> {
     let (source, now) = (incoming.source, incoming.received_at);
     let candidates = candidates(directory, incoming)?;
-    let delivery =
-        Delivery { body: &incoming.body, headers: &incoming.headers, received_at: now };
+    let delivery = Delivery { body: &incoming.body, headers: &incoming.headers, received_at: now };
     let secrets = distinct_secrets(candidates.iter().copied(), now, MOST_SECRETS);
     let verified = secrets.into_iter().find(|s| source.verify(s, &delivery) == Checked::Verified);
     let secret = verified.ok_or(Refusal::Unauthorized)?;
@@ -516,17 +510,15 @@ fn unowned(
         Some(tenant) if addressed && connection.accounts.is_empty() => {
             to_tenant(directory, tenant, connection, item)
         }
-        Some(tenant) if addressed && !incoming.source.batches() => {
-            match directory.tenant(tenant) {
-                Some(tenant) => Route::Held(
-                    Arc::clone(tenant),
-                    Some(connection.id),
-                    "account_unknown",
-                    "the connection has account ids, and this one is not among them",
-                ),
-                None => Route::Ignored,
-            }
-        }
+        Some(tenant) if addressed && !incoming.source.batches() => match directory.tenant(tenant) {
+            Some(tenant) => Route::Held(
+                Arc::clone(tenant),
+                Some(connection.id),
+                "account_unknown",
+                "the connection has account ids, and this one is not among them",
+            ),
+            None => Route::Ignored,
+        },
         Some(_) => Route::Ignored,
     }
 }
@@ -546,12 +538,7 @@ fn choose<'a>(
 }
 
 /// A tenant's event; held for a person when the body names another tenant that we know.
-fn to_tenant(
-    directory: &Directory,
-    tenant: Uuid,
-    connection: &Connection,
-    item: &Item,
-) -> Route {
+fn to_tenant(directory: &Directory, tenant: Uuid, connection: &Connection, item: &Item) -> Route {
     let Some(settings) = directory.tenant(tenant) else { return Route::Ignored };
     let settings = Arc::clone(settings);
     let named = item.tenant.as_deref().and_then(|name| directory.tenant_named(name));

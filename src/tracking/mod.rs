@@ -264,11 +264,7 @@ impl Tracker {
         }
     }
 
-    async fn attempt(
-        &self,
-        work: &Work<'_>,
-        locked: &BTreeSet<String>,
-    ) -> Result<Answer, Trouble> {
+    async fn attempt(&self, work: &Work<'_>, locked: &BTreeSet<String>) -> Result<Answer, Trouble> {
         let tenant = work.taken.tenant.id;
         let mut tx = self.db.begin().await?;
         let mut conn = tx.conn();

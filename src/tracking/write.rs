@@ -59,9 +59,9 @@ impl Placed<'_> {
     /// True when the row says otherwise when it was booked, or by whom.
     fn booked_otherwise(&self) -> bool {
         let fold = &self.resolved.fold;
-        self.before.as_ref().is_some_and(|b| {
-            b.booked_at != fold.booked_at || b.client_id != self.client
-        })
+        self.before
+            .as_ref()
+            .is_some_and(|b| b.booked_at != fold.booked_at || b.client_id != self.client)
     }
 
     fn left(&self) -> Option<Uuid> {
@@ -111,10 +111,11 @@ impl Write<'_, '_> {
         let mut placed = Vec::new();
         for resolved in &resolution.bookings {
             let person = resolved.fold.person.and_then(|number| gathered.people.get(number));
-            let (number, person) = resolved.fold.person.zip(person).ok_or(Error::Inconsistent {
-                table: "booking_sightings",
-                column: "person_key",
-            })?;
+            let (number, person) = resolved
+                .fold
+                .person
+                .zip(person)
+                .ok_or(Error::Inconsistent { table: "booking_sightings", column: "person_key" })?;
             let client = match (person.client, of_person.get(&number)) {
                 (Some(client), _) | (None, Some(&client)) => client,
                 (None, None) => {
@@ -251,11 +252,7 @@ impl Write<'_, '_> {
 
     /// Stores the new sightings, and moves those that belong elsewhere now. An event whose waiting
     /// change found its booking is settled.
-    async fn write_sightings(
-        &mut self,
-        plan: &Plan<'_>,
-        fresh: &[Sighting],
-    ) -> Result<()> {
+    async fn write_sightings(&mut self, plan: &Plan<'_>, fresh: &[Sighting]) -> Result<()> {
         let booking_of = |id: Uuid| plan.booking_of(id).map(|b| b.booking_id);
         for sighting in fresh {
             let row = Sighting { booking_id: booking_of(sighting.id), ..sighting.clone() };
@@ -288,10 +285,7 @@ impl Write<'_, '_> {
         accounts.dedup();
         for account in accounts {
             let rows = mappings::find_by_external_id(
-                self.conn,
-                self.tenant,
-                &account.provider,
-                &account.client_id,
+                self.conn, self.tenant, &account.provider, &account.client_id,
             );
             let rows = rows.await?;
             let fits = |row: &&mappings::MappingRow| {
@@ -342,11 +336,7 @@ impl Write<'_, '_> {
 
     /// Lays the tellings over every client concerned, converts open leads, and removes a client
     /// that the tellings made and then left.
-    async fn write_people(
-        &mut self,
-        gathered: &Gathered,
-        plan: &Plan<'_>,
-    ) -> Result<()> {
+    async fn write_people(&mut self, gathered: &Gathered, plan: &Plan<'_>) -> Result<()> {
         let Plan { placed, by_id, made } = plan;
         let clients: BTreeSet<Uuid> = placed.iter().map(|b| b.client).collect();
         let left: BTreeSet<Uuid> = placed.iter().filter_map(Placed::left).collect();
@@ -368,8 +358,7 @@ impl Write<'_, '_> {
             }
             let recount = left.contains(&client) || theirs().any(Placed::booked_otherwise);
             let booked = theirs().map(|b| b.resolved.fold.booked_at);
-            let booked: Vec<DateTime<Utc>> =
-                if recount { Vec::new() } else { booked.collect() };
+            let booked: Vec<DateTime<Utc>> = if recount { Vec::new() } else { booked.collect() };
             let fresh = person.filter(|_| !made.contains(&client));
             self.write_client(client, &told, fresh, &booked).await?;
         }
@@ -443,11 +432,7 @@ impl Write<'_, '_> {
     }
 
     /// Open leads with one of these identities become this client; answers when they first asked.
-    async fn convert_leads(
-        &mut self,
-        client: Uuid,
-        identities: &[Identity],
-    ) -> Result<Vec<Told>> {
+    async fn convert_leads(&mut self, client: Uuid, identities: &[Identity]) -> Result<Vec<Told>> {
         let mut asked = Vec::new();
         for identity in identities {
             if let Some(lead) = leads::find_open(self.conn, self.tenant, identity).await? {
