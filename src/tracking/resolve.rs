@@ -294,6 +294,19 @@ impl<'a> Book<'a> {
         }
     }
 
+    /// Settles every booking, until none of them merges with another any more.
+    fn settle_all(&mut self) {
+        let mut before = usize::MAX;
+        while self.drafts.len() < before {
+            before = self.drafts.len();
+            for place in 0..before {
+                if place < self.drafts.len() {
+                    self.settle(place);
+                }
+            }
+        }
+    }
+
     /// Another live booking in the same slot whose references don't contradict.
     fn beside(&self, place: usize) -> Option<usize> {
         let draft = self.drafts.get(place).filter(|draft| !draft.is_cancelled())?;
@@ -317,7 +330,10 @@ impl<'a> Book<'a> {
             ([], None) if change.of == ChangeOf::OnlyOpenPending => self.spent.push(one),
             ([], None) => self.waiting.push((one, change)),
             ([place], _) => self.apply(one, *place),
-            (places, _) if all => places.iter().for_each(|place| self.change(one, *place)),
+            (places, _) if all => {
+                places.iter().for_each(|place| self.change(one, *place));
+                self.settle_all();
+            }
             _ => self.ambiguous.push(one),
         }
     }
