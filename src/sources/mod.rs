@@ -8,6 +8,7 @@ pub mod chat;
 pub mod fields;
 pub mod json;
 pub mod n8n;
+mod posted;
 pub mod retell;
 pub mod signature;
 pub mod whatsapp;
@@ -147,6 +148,15 @@ pub struct Telling<T> {
     pub data: T,
 }
 
+impl<T> Telling<T> {
+    /// The same place in the event, telling this.
+    #[must_use]
+    pub fn holding<U>(self, data: U, set_by_person: Vec<String>) -> Telling<U> {
+        let Self { item, seq, context, told_as, .. } = self;
+        Telling { item, seq, context, told_as, set_by_person, data }
+    }
+}
+
 /// Somebody who asked and did not book.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -192,6 +202,12 @@ impl Review {
     #[must_use]
     pub fn whole(code: &str, detail: &str) -> Self {
         Self { problems: vec![Problem::whole(code, detail)], understood: BTreeMap::new() }
+    }
+}
+
+impl From<Problem> for Review {
+    fn from(problem: Problem) -> Self {
+        Self { problems: vec![problem], understood: BTreeMap::new() }
     }
 }
 
