@@ -12,6 +12,9 @@
 //! - [`domain`]: pure types.
 //! - [`config`], [`error`], [`clock`], [`telemetry`].
 
+pub mod auth;
 pub mod clock;
 pub mod domain;
 pub mod sources;
+pub mod storage;
+pub mod tracking;

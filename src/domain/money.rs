@@ -162,7 +162,6 @@ fn currency_of(symbol: &str, usual: Currency) -> Option<Currency> {
 fn split(digits: &str, places: u32) -> Result<(String, &str), NotMoney> {
     let marks: Vec<char> = digits.chars().filter(|c| matches!(c, '.' | ',')).collect();
     let decimal = match marks.as_slice() {
-        [] => None,
         [mark] => one_mark(digits, *mark, places)?.then_some(*mark),
         [first, .., last] if first != last => Some(*last),
         _ => None,
@@ -256,13 +255,27 @@ mod tests {
     #[test]
     fn an_amount_is_read_exactly() {
         for (text, expected) in [
-            ("75", "75.00 EUR"), ("75.00", "75.00 EUR"), ("75.1", "75.10 EUR"),
-            ("0", "0.00 EUR"), ("0.00", "0.00 EUR"), ("€42.50", "42.50 EUR"),
-            ("42,50", "42.50 EUR"), ("€42,50", "42.50 EUR"), ("42,50 €", "42.50 EUR"),
-            ("EUR 75", "75.00 EUR"), ("75 eur", "75.00 EUR"), ("75 euro", "75.00 EUR"),
-            (" £38.5 ", "38.50 GBP"), ("$340.00", "340.00 USD"), ("NZ$20", "20.00 NZD"),
-            ("1,234.50", "1234.50 EUR"), ("1.234,50", "1234.50 EUR"), ("1 234,50", "1234.50 EUR"),
-            ("1,234,567", "1234567.00 EUR"), ("¥1500", "1500 JPY"), ("-0", "0.00 EUR"),
+            ("75", "75.00 EUR"),
+            ("75.00", "75.00 EUR"),
+            ("75.1", "75.10 EUR"),
+            ("0", "0.00 EUR"),
+            ("0.00", "0.00 EUR"),
+            ("€42.50", "42.50 EUR"),
+            ("42,50", "42.50 EUR"),
+            ("€42,50", "42.50 EUR"),
+            ("42,50 €", "42.50 EUR"),
+            ("EUR 75", "75.00 EUR"),
+            ("75 eur", "75.00 EUR"),
+            ("75 euro", "75.00 EUR"),
+            (" £38.5 ", "38.50 GBP"),
+            ("$340.00", "340.00 USD"),
+            ("NZ$20", "20.00 NZD"),
+            ("1,234.50", "1234.50 EUR"),
+            ("1.234,50", "1234.50 EUR"),
+            ("1 234,50", "1234.50 EUR"),
+            ("1,234,567", "1234567.00 EUR"),
+            ("¥1500", "1500 JPY"),
+            ("-0", "0.00 EUR"),
             ("0.500", "0.50 EUR"),
         ] {
             assert_eq!(read(text, "EUR").as_deref(), Ok(expected), "{text}");

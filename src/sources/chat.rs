@@ -3,9 +3,7 @@
 //! Signed by Standard Webhooks, or sent with a `service` token. Who speaks here speaks on the web,
 //! unless the body says otherwise.
 
-use super::{
-    Checked, Delivery, Headers, Hints, Item, Malformed, Manners, Mapped, Reading, posted,
-};
+use super::{Checked, Delivery, Headers, Hints, Item, Malformed, Manners, Mapped, Reading, posted};
 use crate::domain::channel::Channel;
 use crate::domain::sighting::Rank;
 use chrono::{DateTime, Utc};

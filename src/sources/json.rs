@@ -155,9 +155,7 @@ fn not_object() -> Malformed {
 }
 
 fn malformed(code: &str, detail: &str) -> Malformed {
-    Malformed {
-        problem: Problem::whole(code, detail),
-    }
+    Malformed { problem: Problem::whole(code, detail) }
 }
 
 #[cfg(test)]

@@ -109,6 +109,7 @@ pub enum DeliveryKey {
 }
 
 /// What one event says.
+#[expect(clippy::large_enum_variant, reason = "an event tells one booking, and seldom another")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Mapped {

@@ -3,9 +3,7 @@
 //! Signed by Standard Webhooks (n8n's Crypto node can do it), or sent with a `service` token. A
 //! workflow must say how the customer spoke.
 
-use super::{
-    Checked, Delivery, Headers, Hints, Item, Malformed, Manners, Mapped, Reading, posted,
-};
+use super::{Checked, Delivery, Headers, Hints, Item, Malformed, Manners, Mapped, Reading, posted};
 use crate::domain::sighting::Rank;
 use chrono::{DateTime, Utc};
 

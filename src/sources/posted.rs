@@ -129,7 +129,8 @@ impl<'a> Post<'a> {
         let mut levels = vec![(Place::object(""), root)];
         let mut next = Some((Place::object(""), root));
         while let Some((place, object)) = next.take() {
-            let inside = WRAPPERS.iter().find_map(|key| Some((key, object.get(*key)?.as_object()?)));
+            let inside =
+                WRAPPERS.iter().find_map(|key| Some((key, object.get(*key)?.as_object()?)));
             if let Some((key, inner)) = inside {
                 levels.push((place.inner(key), inner));
                 next = Some((place.inner(key), inner));
@@ -157,7 +158,8 @@ impl<'a> Post<'a> {
         let named = |object: &Map<String, Value>| {
             let direct = ["tenantId", "tenant_id"].iter().find_map(|key| object.get(*key));
             let inner = || {
-                let holder = ["tenant", "metadata"].iter().find_map(|key| object.get(*key)?.as_object());
+                let holder =
+                    ["tenant", "metadata"].iter().find_map(|key| object.get(*key)?.as_object());
                 let names = ["id", "tenantId", "tenant_id"];
                 holder.and_then(|holder| names.iter().find_map(|key| holder.get(*key)))
             };
@@ -181,8 +183,15 @@ impl<'a> Post<'a> {
         if raw.text().and_then(when::absolute).is_some() {
             return None;
         }
-        let detail = "It is not a moment; send occurredAt as 2026-03-09T10:15:00Z, or leave it out.";
+        let detail =
+            "It is not a moment; send occurredAt as 2026-03-09T10:15:00Z, or leave it out.";
         let value = raw.shown();
-        Some(Problem::at(&pointer, "occurred_at_unreadable", detail, "occurredAt", value.as_deref()))
+        Some(Problem::at(
+            &pointer,
+            "occurred_at_unreadable",
+            detail,
+            "occurredAt",
+            value.as_deref(),
+        ))
     }
 }

@@ -18,7 +18,12 @@ const WINDOW_MS: u64 = 300_000;
 /// The message is the body, then the decimal timestamp as it is written in the header; the key is
 /// the text of the account's API key. Source: docs.retellai.com, "Webhook overview".
 #[must_use]
-pub fn check_retell(secret: &str, body: &[u8], header: Option<&str>, now: DateTime<Utc>) -> Checked {
+pub fn check_retell(
+    secret: &str,
+    body: &[u8],
+    header: Option<&str>,
+    now: DateTime<Utc>,
+) -> Checked {
     let verified = header.and_then(retell_parts).is_some_and(|(time, mac)| {
         is_near(time.parse().ok(), now) && is_mac(secret.as_bytes(), &[body, time.as_bytes()], &mac)
     });
@@ -139,10 +144,10 @@ fn retell_parts(header: &str) -> Option<(&str, Vec<u8>)> {
 }
 
 /// Id, timestamp and signatures, when the timestamp is in the window and nothing is malformed.
-fn standard_message<'a>(
-    headers: StandardHeaders<'a>,
+fn standard_message(
+    headers: StandardHeaders<'_>,
     now: DateTime<Utc>,
-) -> Option<(&'a str, &'a str, &'a str)> {
+) -> Option<(&str, &str, &str)> {
     let (id, time) = (headers.id?, headers.timestamp?);
     let digits = (1..=12).contains(&time.len()) && time.bytes().all(|b| b.is_ascii_digit());
     // A second more or less is a second: the arrival's own fraction does not count.
@@ -173,7 +178,9 @@ fn hex_mac(digits: &str) -> Option<Vec<u8>> {
 /// An HMAC fed with these pieces; `None` for an empty key, which everybody knows.
 fn hmac(key: &[u8], message: &[&[u8]]) -> Option<Hmac<Sha256>> {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).ok().filter(|_| !key.is_empty())?;
-    message.iter().for_each(|piece| mac.update(piece));
+    for piece in message {
+        mac.update(piece);
+    }
     Some(mac)
 }
 

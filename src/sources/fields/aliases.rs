@@ -131,10 +131,8 @@ fields! {
 
 /// Names that mean a field only in what a booking tool takes or answers; elsewhere `client_id`
 /// may be anything, the tenant itself included.
-const TOOLS: &[(Field, &[&str])] = &[
-    (Field::ExternalClient, &["clientid", "customerid"]),
-    (Field::Reference, &["id", "uid"]),
-];
+const TOOLS: &[(Field, &[&str])] =
+    &[(Field::ExternalClient, &["clientid", "customerid"]), (Field::Reference, &["id", "uid"])];
 
 /// What `--set` takes: the names of `UnifiedBookingData`.
 const SETTABLE: &[Field] = &[
@@ -215,11 +213,15 @@ mod tests {
 
     #[test]
     fn a_name_is_known_in_every_spelling() {
-        for name in ["customerName", "customer_name", "Customer Name", "ＣＵＳＴＯＭＥＲ name"] {
+        for name in ["customerName", "customer_name", "Customer Name", "ＣＵＳＴＯＭＥＲ name"]
+        {
             let found = field_of(&normalise(name), false).map(|(field, _)| field);
             assert_eq!(found, Some(Field::FullName), "{name}");
         }
-        assert_eq!(field_of(&normalise("Caller's email id"), false).map(|f| f.0), Some(Field::Email));
+        assert_eq!(
+            field_of(&normalise("Caller's email id"), false).map(|f| f.0),
+            Some(Field::Email)
+        );
         assert_eq!(field_of("clientid", false), None);
         assert_eq!(field_of("clientid", true).map(|f| f.0), Some(Field::ExternalClient));
     }

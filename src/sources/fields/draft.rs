@@ -148,7 +148,8 @@ impl Draft {
         self.by_person.push(stored_name(field).to_owned());
         if field == Field::Start {
             self.start_is_set = true;
-            self.starts = if value.trim().is_empty() { vec![] } else { vec![StartFound::Whole(found)] };
+            self.starts =
+                if value.trim().is_empty() { vec![] } else { vec![StartFound::Whole(found)] };
         } else {
             self.fields.insert(field, found);
         }

@@ -76,7 +76,7 @@ impl Draft {
             ..Understood::default()
         };
         let problems = reader.problems;
-        Understood { problems, ..understood }.from_sender(rules.sender)
+        Understood { problems, ..understood }.completed_by(rules.sender)
     }
 }
 
@@ -150,7 +150,8 @@ impl Reader<'_> {
         let found = self.found(Field::Email)?;
         let read = found.raw.text().and_then(email);
         if read.is_none() {
-            let detail = "It is not an e-mail address; send it as name@example.com, or leave it out.";
+            let detail =
+                "It is not an e-mail address; send it as name@example.com, or leave it out.";
             self.note(Field::Email, &found, "email_invalid", detail);
         }
         read

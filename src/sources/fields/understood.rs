@@ -108,21 +108,23 @@ pub struct Understood {
 impl Understood {
     /// Fills in what is known of the sender: the phone where none was given, the WhatsApp id
     /// unless the phone given is another person's, the profile name where nobody is named.
-    pub(super) fn from_sender(mut self, sender: Option<&Sender>) -> Self {
+    pub(super) fn completed_by(mut self, sender: Option<&Sender>) -> Self {
         let Some(sender) = sender else {
             return self;
         };
-        let is_anothers = self.phone.is_some() && sender.phone.is_some() && self.phone != sender.phone;
+        let is_anothers =
+            self.phone.is_some() && sender.phone.is_some() && self.phone != sender.phone;
         if self.phone.is_none() && sender.phone.is_some() {
-            self.phone = sender.phone.clone();
+            self.phone.clone_from(&sender.phone);
             self.phone_is_callers = true;
         }
         if is_anothers {
             return self;
         }
-        self.whatsapp_id = sender.whatsapp_id.clone();
+        self.whatsapp_id.clone_from(&sender.whatsapp_id);
         if self.first_name.is_none() && self.last_name.is_none() && sender.profile_name.is_some() {
-            let (first, last) = super::values::split_name(sender.profile_name.as_deref().unwrap_or(""));
+            let (first, last) =
+                super::values::split_name(sender.profile_name.as_deref().unwrap_or(""));
             self.first_name = Some(first).filter(|name| !name.is_empty());
             self.last_name = last;
             self.name_is_profile = self.first_name.is_some();

@@ -127,13 +127,12 @@ pub(super) fn email(text: &str) -> Option<String> {
     let text = text.strip_prefix("mailto:").unwrap_or(text);
     let (local, domain) = text.rsplit_once('@')?;
     let odd = |c: char| c.is_whitespace() || c.is_control() || "()<>[],;:\\\"@".contains(c);
-    let label = |label: &str| {
-        !label.is_empty() && !label.starts_with('-') && !label.ends_with('-')
-    };
+    let label = |label: &str| !label.is_empty() && !label.starts_with('-') && !label.ends_with('-');
     let dots = |text: &str| text.starts_with('.') || text.ends_with('.') || text.contains("..");
     let local_fits = (1..=64).contains(&local.len()) && !dots(local);
     let domain_fits = domain.contains('.') && domain.split('.').all(label);
-    let letters = !local.contains(odd) && domain.chars().all(|c| c.is_alphanumeric() || "-.".contains(c));
+    let letters =
+        !local.contains(odd) && domain.chars().all(|c| c.is_alphanumeric() || "-.".contains(c));
     let fits = local_fits && domain_fits && letters && text.len() <= 254;
     fits.then(|| text.to_lowercase())
 }
@@ -171,10 +170,14 @@ mod tests {
     #[test]
     fn yes_and_no_are_read_and_everything_else_is_unknown() {
         let read = |value: Value| Raw::of(&value).as_ref().and_then(yes_no);
-        for yes in [true.into(), "true".into(), "Yes".into(), "y".into(), "1".into(), Value::from(1)] {
+        for yes in
+            [true.into(), "true".into(), "Yes".into(), "y".into(), "1".into(), Value::from(1)]
+        {
             assert_eq!(read(yes), Some(true));
         }
-        for no in [false.into(), "FALSE".into(), "no".into(), "N".into(), "0".into(), Value::from(0)] {
+        for no in
+            [false.into(), "FALSE".into(), "no".into(), "N".into(), "0".into(), Value::from(0)]
+        {
             assert_eq!(read(no), Some(false));
         }
         for unknown in ["maybe".into(), "2".into(), Value::from(2), "".into(), Value::Null] {
@@ -187,7 +190,9 @@ mod tests {
         for text in ["60", "60 min", "60min", "60.0", "60 Minutes", "1 hour", "1h"] {
             assert_eq!(minutes(text), Some(60), "{text}");
         }
-        for text in ["", "0", "-60", "60.5", "an hour", "1h 30m", "60-90", "1441", "99999999999", "."] {
+        for text in
+            ["", "0", "-60", "60.5", "an hour", "1h 30m", "60-90", "1441", "99999999999", "."]
+        {
             assert_eq!(minutes(text), None, "{text}");
         }
     }
@@ -195,11 +200,22 @@ mod tests {
     #[test]
     fn an_email_is_checked_for_form_and_lowered() {
         assert_eq!(email("Niamh.OBrien@Example.IE").as_deref(), Some("niamh.obrien@example.ie"));
-        assert_eq!(email("o'brien+salon@mail.example.com").as_deref(), Some("o'brien+salon@mail.example.com"));
+        assert_eq!(
+            email("o'brien+salon@mail.example.com").as_deref(),
+            Some("o'brien+salon@mail.example.com")
+        );
         assert_eq!(email("zoë@müller.example").as_deref(), Some("zoë@müller.example"));
         for text in [
-            "niamh dot obrien at example dot ie", "a@b", "@example.ie", "a@", "a b@example.ie",
-            "a@example..ie", "a@@example.ie", "a@-x.ie", ".a@example.ie", "<a@example.ie>",
+            "niamh dot obrien at example dot ie",
+            "a@b",
+            "@example.ie",
+            "a@",
+            "a b@example.ie",
+            "a@example..ie",
+            "a@@example.ie",
+            "a@-x.ie",
+            ".a@example.ie",
+            "<a@example.ie>",
         ] {
             assert_eq!(email(text), None, "{text}");
         }

@@ -37,26 +37,44 @@ fn verdict(draft: &Draft) -> Verdict {
     let intent = text(Field::Intent).map(normalise).unwrap_or_default();
     let cancelled = flag(Field::Cancelled) == Some(Some(true)) || status == Some(Told::Cancelled);
     let moved = flag(Field::Rescheduled) == Some(Some(true)) || status == Some(Told::Rescheduled);
-    let booked = flag(Field::Booked).or_else(|| match (status, intent.as_str()) {
-        (Some(Told::Pending | Told::Confirmed), _) => Some(Some(true)),
-        (_, "booked" | "appointmentbooked" | "bookingmade" | "bookingconfirmed") => {
-            Some(Some(true))
+    let booked = match (flag(Field::Booked), status, intent.as_str()) {
+        (Some(Some(yes)), ..) => Word::of(yes),
+        (Some(None), ..) => Word::Unclear,
+        (None, Some(Told::Pending | Told::Confirmed), _)
+        | (None, _, "booked" | "appointmentbooked" | "bookingmade" | "bookingconfirmed") => {
+            Word::Yes
         }
-        _ => None,
-    });
+        // Day and clock without a word about them may be a wish.
+        (None, ..) if draft.has_start() => Word::Unclear,
+        (None, ..) => Word::No,
+    };
     // What was confirmed in a call about a cancellation is the cancellation.
-    let of_cancel = intent.contains("cancel") && booked == Some(Some(true));
-    let of_move = intent.contains("reschedul") && booked == Some(Some(true));
-    match (cancelled || of_cancel, moved || of_move, booked) {
-        (true, true, _) => Verdict::Unclear,
-        (true, false, Some(Some(true))) if !of_cancel => Verdict::Unclear,
-        (true, false, _) => Verdict::Cancelled,
-        (false, true, _) => Verdict::Moved,
-        (false, false, Some(Some(true))) => Verdict::Booked,
-        (false, false, Some(Some(false))) => Verdict::NotBooked,
-        (false, false, Some(None)) => Verdict::Unclear,
-        (false, false, None) if draft.has_start() => Verdict::Unclear,
-        (false, false, None) => Verdict::NotBooked,
+    let of_cancel = intent.contains("cancel") && booked == Word::Yes;
+    let of_move = intent.contains("reschedul") && booked == Word::Yes;
+    match (cancelled || of_cancel, moved || of_move) {
+        (true, true) => Verdict::Unclear,
+        (true, false) if booked == Word::Yes && !of_cancel => Verdict::Unclear,
+        (true, false) => Verdict::Cancelled,
+        (false, true) => Verdict::Moved,
+        (false, false) => match booked {
+            Word::Yes => Verdict::Booked,
+            Word::No => Verdict::NotBooked,
+            Word::Unclear => Verdict::Unclear,
+        },
+    }
+}
+
+/// What a flag says.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Word {
+    Yes,
+    No,
+    Unclear,
+}
+
+impl Word {
+    fn of(yes: bool) -> Self {
+        if yes { Self::Yes } else { Self::No }
     }
 }
 
@@ -87,7 +105,10 @@ mod tests {
     #[test]
     fn a_cancellation_is_never_read_as_a_booking() {
         assert_eq!(of(&json!({"appointment_cancelled": true})), Verdict::Cancelled);
-        assert_eq!(of(&json!({"call_type": "cancellation", "confirmed": true})), Verdict::Cancelled);
+        assert_eq!(
+            of(&json!({"call_type": "cancellation", "confirmed": true})),
+            Verdict::Cancelled
+        );
         assert_eq!(of(&json!({"appointment_rescheduled": "yes"})), Verdict::Moved);
         assert_eq!(of(&json!({"booked": true, "cancelled": true})), Verdict::Unclear);
         assert_eq!(of(&json!({"booked": true, "cancelled": false})), Verdict::Booked);

@@ -25,7 +25,8 @@ pub(super) fn map(item: &Item, reading: &Reading<'_>) -> Vec<Mapped> {
     };
     let asked = (json::word(body.name.as_deref()), json::build(body.args.as_deref()));
     let talk = body.talk();
-    let talked = talk.as_ref().map(|(talk, is_chat)| Conversation::of(talk, *is_chat, item, reading));
+    let talked =
+        talk.as_ref().map(|(talk, is_chat)| Conversation::of(talk, *is_chat, item, reading));
     match (item.kind == FUNCTION, asked, talked) {
         (true, (Some(name), Some(Value::Object(arguments))), talked) => {
             let talked = talked.unwrap_or_else(|| Conversation::nameless(item, reading));

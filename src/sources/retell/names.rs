@@ -26,9 +26,8 @@ pub(super) fn job_of(tool: &str) -> Job {
     ];
     let name = normalise(tool);
     let about = |rest: &str| NOUNS.iter().any(|noun| rest.contains(noun));
-    let after = |verbs: &[&str]| {
-        verbs.iter().any(|verb| name.strip_prefix(verb).is_some_and(about))
-    };
+    let after =
+        |verbs: &[&str]| verbs.iter().any(|verb| name.strip_prefix(verb).is_some_and(about));
     if NOT.iter().any(|word| name.contains(word)) {
         Job::Other
     } else if name == "cancel" || after(&["cancel"]) {

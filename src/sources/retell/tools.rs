@@ -131,12 +131,11 @@ fn read_result(name: &str, job: Job, result: &Entry) -> (Map<String, Value>, End
     };
     let named = levels(&answer).iter().any(|level| has(level, Field::Reference));
     let end = match (said, successful) {
-        (Some(false), _) => End::NotDone,
         (Some(true), _) if only_begins(name) && !named && !is_booked(&answer) => End::NotDone,
         (Some(true), _) => End::Done,
         // An id was made, and yet the call is told to have failed: a person must look.
         (None, Some(false)) if named => End::Unclear,
-        (None, Some(false)) => End::NotDone,
+        (Some(false), _) | (None, Some(false)) => End::NotDone,
         (None, _) if named => End::Done,
         (None, _) => End::Unclear,
     };
@@ -202,6 +201,10 @@ fn has(level: &Map<String, Value>, field: Field) -> bool {
 
 /// What a sentence says: only one that begins by saying that it is done, and takes nothing back.
 fn read_prose(text: &str, job: Job) -> (Map<String, Value>, Option<bool>) {
+    const NOT: &[&str] = &[
+        "not ", "n't", "no ", "unable", "fail", "error", "sorry", "unavailable", "taken",
+        "already", "conflict", "however", "but ", "pending", "invalid", "unsuccessful",
+    ];
     let done: &[&str] = match job {
         Job::Cancel => &["cancelled", "canceled", "appointment cancelled", "booking cancelled"],
         Job::Move => &["rescheduled", "moved", "appointment rescheduled", "appointment moved"],
@@ -210,10 +213,6 @@ fn read_prose(text: &str, job: Job) -> (Map<String, Value>, Option<bool>) {
             "appointment created", "booking confirmed", "booking created",
         ],
     };
-    const NOT: &[&str] = &[
-        "not ", "n't", "no ", "unable", "fail", "error", "sorry", "unavailable", "taken",
-        "already", "conflict", "however", "but ", "pending", "invalid", "unsuccessful",
-    ];
     let words = text.trim().to_lowercase();
     let words = words.trim_start_matches(|c: char| !c.is_alphanumeric());
     let begins = done.iter().any(|done| words.starts_with(done));

@@ -24,9 +24,8 @@ pub(super) fn map(message: &Message<'_>, id: &str) -> Mapped {
 
 /// True for an answer that is a plain yes, as a whole message.
 pub(super) fn is_yes(text: &str) -> bool {
-    const WORDS: &[&str] = &[
-        "yes", "y", "ok", "okay", "confirm", "confirmed", "sure", "done", "✓", "✅",
-    ];
+    const WORDS: &[&str] =
+        &["yes", "y", "ok", "okay", "confirm", "confirmed", "sure", "done", "✓", "✅"];
     let word = text.trim().trim_end_matches(['.', '!']).to_lowercase();
     WORDS.contains(&word.as_str())
 }
@@ -48,10 +47,14 @@ fn read(id: &str) -> Option<(Told, Option<String>)> {
 
 fn verb_of(verb: &str) -> Option<Told> {
     match normalise(verb).as_str() {
-        "confirm" | "confirmbooking" | "confirmappointment" | "confirmyes" | "confirmbookingyes"
-        | "confirmappointmentyes" | "bookingconfirm" | "appointmentconfirm" => {
-            Some(Told::Confirmed)
-        }
+        "confirm"
+        | "confirmbooking"
+        | "confirmappointment"
+        | "confirmyes"
+        | "confirmbookingyes"
+        | "confirmappointmentyes"
+        | "bookingconfirm"
+        | "appointmentconfirm" => Some(Told::Confirmed),
         "cancel" | "cancelbooking" | "cancelappointment" | "bookingcancel"
         | "appointmentcancel" => Some(Told::Cancelled),
         _ => None,

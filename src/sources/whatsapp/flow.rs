@@ -43,7 +43,11 @@ fn read(message: &Message<'_>, draft: &Draft, is_empty: bool) -> Mapped {
         return Mapped::NeedsReview(understood.review());
     }
     let about_booking = [
-        Field::Service, Field::Status, Field::Booked, Field::Reference, Field::ExternalBooking,
+        Field::Service,
+        Field::Status,
+        Field::Booked,
+        Field::Reference,
+        Field::ExternalBooking,
         Field::PhorestBooking,
     ];
     let about_booking = about_booking.iter().any(|field| draft.get(*field).is_some());

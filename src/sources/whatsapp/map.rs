@@ -79,7 +79,9 @@ impl Message<'_> {
         let own = shared.and_then(|card| card.get("origin")?.as_str()) == Some("contact_request");
         let number = shared.and_then(|card| {
             let phone = card.pointer("/phones/0")?;
-            ["wa_id", "phone"].iter().find_map(|key| super::message::phone(phone.get(*key)?.as_str()?))
+            ["wa_id", "phone"]
+                .iter()
+                .find_map(|key| super::message::phone(phone.get(*key)?.as_str()?))
         });
         let (true, Some(number)) = (own, number) else {
             return ignored("contacts");
@@ -129,7 +131,12 @@ impl Message<'_> {
     }
 
     /// A change that the message tells in full.
-    pub(super) fn change(&self, understood: Understood, told: Told, of: Option<ChangeOf>) -> Mapped {
+    pub(super) fn change(
+        &self,
+        understood: Understood,
+        told: Told,
+        of: Option<ChangeOf>,
+    ) -> Mapped {
         let set_by_person = understood.set_by_person.clone();
         let change: Result<Change, Review> = understood.change(told, of);
         let told = |change| Mapped::Change(self.telling().holding(change, set_by_person));

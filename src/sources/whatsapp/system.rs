@@ -34,7 +34,10 @@ fn number(message: &Message<'_>) -> Vec<Mapped> {
 
 fn id(message: &Message<'_>) -> Option<Mapped> {
     let told = |key: &str| message.text(key).and_then(WhatsAppId::parse).map(Identity::WhatsApp);
-    changed(told("system/previous_user_id").or_else(|| told("from_user_id")), told("system/user_id"))
+    changed(
+        told("system/previous_user_id").or_else(|| told("from_user_id")),
+        told("system/user_id"),
+    )
 }
 
 fn changed(from: Option<Identity>, to: Option<Identity>) -> Option<Mapped> {

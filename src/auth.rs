@@ -1,0 +1,165 @@
+//! Tokens and passwords become an [`Access`]; nothing else can build one.
+
+use crate::domain::channel::Role;
+use crate::domain::ids;
+use crate::storage::{self, Conn, Db, tokens, users};
+use argon2::{Argon2, PasswordHasher};
+use chrono::{DateTime, TimeDelta, Utc};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+/// What a token begins with, so that people and secret scanners know one when they see it.
+const PREFIX: &str = "bk_live_";
+
+/// Proof of who is asking, and for whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Access {
+    tenant: Option<Uuid>,
+    role: Role,
+    token_id: Uuid,
+}
+
+impl Access {
+    /// The one tenant it is for; `None` for the whole platform.
+    #[must_use]
+    pub fn tenant(&self) -> Option<Uuid> {
+        self.tenant
+    }
+
+    /// What it may do.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    /// The token's id: for logs and the audit log.
+    #[must_use]
+    pub fn token_id(&self) -> Uuid {
+        self.token_id
+    }
+
+    /// True when it may see that the tenant exists at all.
+    #[must_use]
+    pub fn reaches(&self, tenant: Uuid) -> bool {
+        self.tenant.is_none_or(|own| own == tenant)
+    }
+
+    /// True when it may deliver events: a `service` token, or an admin's.
+    #[must_use]
+    pub fn may_deliver(&self) -> bool {
+        matches!(self.role, Role::Service | Role::ClientAdmin | Role::PlatformAdmin)
+    }
+
+    /// True when it may read clients, bookings and events.
+    #[must_use]
+    pub fn may_read(&self) -> bool {
+        self.may_deliver()
+    }
+}
+
+/// Why no access was given.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthError {
+    /// No such token, or it is revoked or has run out.
+    #[error("the token is not known, or no longer good")]
+    Unknown,
+    /// The database failed.
+    #[error(transparent)]
+    Storage(#[from] storage::Error),
+}
+
+/// Why a token or user could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum MakeError {
+    /// A platform admin's token or account can't belong to one tenant, nor another's to none.
+    #[error("{0}")]
+    Unfit(&'static str),
+    /// The operating system gave no randomness, or hashing failed.
+    #[error("the token or password could not be made")]
+    NoRandomness,
+    /// The e-mail is taken.
+    #[error("a user with this e-mail exists already")]
+    Taken,
+    /// The database failed.
+    #[error(transparent)]
+    Storage(#[from] storage::Error),
+}
+
+/// The access that a token gives. Notes, to the minute, that it was used.
+///
+/// # Errors
+/// [`AuthError::Unknown`] for a token that isn't good; the database's errors.
+pub async fn by_token(db: &Db, token: &str, now: DateTime<Utc>) -> Result<Access, AuthError> {
+    // Looked up by its hash: nothing about the token can be learned from how long that takes.
+    let hash = hash(token);
+    let row = tokens::find_live(&mut db.reader().await?.conn(), &hash, now).await?;
+    let row = row.ok_or(AuthError::Unknown)?;
+    let minute_ago = now - TimeDelta::minutes(1);
+    if row.last_used_at.is_none_or(|at| at < minute_ago) {
+        let mut tx = db.begin().await?;
+        tokens::touch(&mut tx.conn(), row.id, now, minute_ago).await?;
+        tx.commit().await?;
+    }
+    let role = row.role.parse().map_err(|_| AuthError::Unknown)?;
+    Ok(Access { tenant: row.tenant_id, role, token_id: row.id })
+}
+
+/// Makes a token and answers its id and the token itself: the only time it can be seen.
+///
+/// # Errors
+/// [`MakeError::Unfit`] when role and tenant don't go together; the database's errors.
+pub async fn make_token(
+    conn: &mut Conn<'_>,
+    tenant: Option<Uuid>,
+    role: Role,
+    name: &str,
+    now: DateTime<Utc>,
+) -> Result<(Uuid, String), MakeError> {
+    check_fit(tenant, role)?;
+    let text = ids::random_text(40).map_err(|_| MakeError::NoRandomness)?;
+    let token = format!("{PREFIX}{text}");
+    let id = tokens::insert(conn, &hash(&token), tenant, role, name, now).await?;
+    Ok((id, token))
+}
+
+/// Makes a user; the password is kept as an Argon2id hash only.
+///
+/// # Errors
+/// [`MakeError::Unfit`] or [`MakeError::Taken`]; the database's errors.
+pub async fn make_user(
+    conn: &mut Conn<'_>,
+    email: &str,
+    password: &str,
+    role: Role,
+    tenant: Option<Uuid>,
+    now: DateTime<Utc>,
+) -> Result<Uuid, MakeError> {
+    check_fit(tenant, role)?;
+    if password.chars().count() < 12 {
+        return Err(MakeError::Unfit("a password has at least 12 characters"));
+    }
+    let email = email.trim().to_lowercase();
+    if !email.contains('@') {
+        return Err(MakeError::Unfit("--email is not an e-mail address"));
+    }
+    let hash = Argon2::default().hash_password(password.as_bytes());
+    let hash = hash.map_err(|_| MakeError::NoRandomness)?.to_string();
+    let id = users::insert(conn, &email, &hash, role, tenant, now).await?;
+    id.ok_or(MakeError::Taken)
+}
+
+fn check_fit(tenant: Option<Uuid>, role: Role) -> Result<(), MakeError> {
+    match (tenant, role) {
+        (Some(_), Role::PlatformAdmin) => {
+            Err(MakeError::Unfit("a platform_admin belongs to no tenant: use --platform"))
+        }
+        (None, Role::ClientAdmin | Role::SupportStaff) => {
+            Err(MakeError::Unfit("this role belongs to a tenant: use --tenant"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn hash(token: &str) -> String {
+    hex::encode(Sha256::digest(token.as_bytes()))
+}

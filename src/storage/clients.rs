@@ -1,0 +1,239 @@
+//! Clients and their identities.
+
+use super::{Conn, Result, execute, fetch_all, fetch_optional, statements};
+use crate::domain::ids;
+use crate::domain::person::Identity;
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+statements! {
+    INSERT = "
+        insert into clients (tenant_id, id, phone, whatsapp_id, first_name, last_name, email,
+            status, first_interaction_source, first_interaction_at, first_booking_at,
+            last_booking_at, provenance, set_by_person, search_text, version,
+            created_at, updated_at)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, '[]', $14, 1, $15, $15)";
+    UPDATE = "
+        update clients set phone = $3, whatsapp_id = $4, first_name = $5, last_name = $6,
+            email = $7, status = $8, first_interaction_source = $9, first_interaction_at = $10,
+            first_booking_at = $11, last_booking_at = $12, provenance = $13, search_text = $14,
+            version = version + 1, updated_at = $15
+        where tenant_id = $1 and id = $2";
+    DELETE = "delete from clients where tenant_id = $1 and id = $2";
+    FIND = "
+        select id, phone, whatsapp_id, first_name, last_name, email, status,
+            first_interaction_source, first_interaction_at, first_booking_at, last_booking_at,
+            provenance, set_by_person, created_at, updated_at
+        from clients where tenant_id = $1 and id = $2";
+    LIST = "
+        select id, phone, whatsapp_id, first_name, last_name, email, status,
+            first_interaction_source, first_interaction_at, first_booking_at, last_booking_at,
+            provenance, set_by_person, created_at, updated_at
+        from clients where tenant_id = $1 and id < $2 order by id desc limit $3";
+    FIND_BY_IDENTITY = "
+        select client_id from client_identities
+        where tenant_id = $1 and kind = $2 and value = $3";
+    LIST_IDENTITIES = "
+        select kind, value, is_current from client_identities
+        where tenant_id = $1 and client_id = $2 order by created_at, id";
+    INSERT_IDENTITY = "
+        insert into client_identities
+            (tenant_id, id, client_id, kind, value, is_current, created_at)
+        values ($1, $2, $3, $4, $5, $6, $7)";
+    DELETE_IDENTITIES = "delete from client_identities where tenant_id = $1 and client_id = $2";
+    HAS_ANYTHING = "
+        select cast(count(*) as bigint) from (
+            select 1 as one from bookings where tenant_id = $1 and client_id = $2
+            union all
+            select 1 as one from client_service_mappings where tenant_id = $1 and client_id = $2
+        ) as things";
+}
+
+/// A client's row.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct ClientRow {
+    /// Its id.
+    pub id: Uuid,
+    /// The current phone, E.164.
+    pub phone: Option<String>,
+    /// The current WhatsApp id.
+    pub whatsapp_id: Option<String>,
+    /// "Unknown" while nobody has said it.
+    pub first_name: String,
+    /// Empty while nobody has said it.
+    pub last_name: String,
+    /// In lower case.
+    pub email: Option<String>,
+    /// A word of `ClientStatus`.
+    pub status: String,
+    /// A word of `Channel`: how the first interaction came.
+    pub first_interaction_source: String,
+    /// The earliest event of any kind.
+    pub first_interaction_at: DateTime<Utc>,
+    /// When the person first booked (not when that appointment was).
+    pub first_booking_at: Option<DateTime<Utc>>,
+    /// When the person last booked.
+    pub last_booking_at: Option<DateTime<Utc>>,
+    /// Which telling each field comes from, as JSON.
+    pub provenance: String,
+    /// Names of the fields that a person set, as a JSON array.
+    pub set_by_person: String,
+    /// When the row was made.
+    pub created_at: DateTime<Utc>,
+    /// When the row last changed.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// One identity of a client.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct IdentityRow {
+    /// `phone` or `whatsapp`.
+    pub kind: String,
+    /// The number or id.
+    pub value: String,
+    /// False for a former one.
+    pub is_current: bool,
+}
+
+/// What a list searches: names, e-mail and phone, folded.
+fn search_text(client: &ClientRow) -> String {
+    let phone = client.phone.as_deref().unwrap_or_default();
+    let email = client.email.as_deref().unwrap_or_default();
+    format!("{} {} {email} {phone}", client.first_name, client.last_name).to_lowercase()
+}
+
+/// Inserts a client; `created_at` of the row is used.
+///
+/// # Errors
+/// When the database fails.
+pub async fn insert(conn: &mut Conn<'_>, tenant: Uuid, client: &ClientRow) -> Result<()> {
+    execute!(
+        conn,
+        INSERT,
+        tenant,
+        client.id,
+        client.phone.as_deref(),
+        client.whatsapp_id.as_deref(),
+        client.first_name.as_str(),
+        client.last_name.as_str(),
+        client.email.as_deref(),
+        client.status.as_str(),
+        client.first_interaction_source.as_str(),
+        client.first_interaction_at,
+        client.first_booking_at,
+        client.last_booking_at,
+        client.provenance.as_str(),
+        search_text(client),
+        client.created_at
+    )?;
+    Ok(())
+}
+
+/// Writes a client's fields; `updated_at` of the row is used.
+///
+/// # Errors
+/// When the database fails.
+pub async fn update(conn: &mut Conn<'_>, tenant: Uuid, client: &ClientRow) -> Result<()> {
+    execute!(
+        conn,
+        UPDATE,
+        tenant,
+        client.id,
+        client.phone.as_deref(),
+        client.whatsapp_id.as_deref(),
+        client.first_name.as_str(),
+        client.last_name.as_str(),
+        client.email.as_deref(),
+        client.status.as_str(),
+        client.first_interaction_source.as_str(),
+        client.first_interaction_at,
+        client.first_booking_at,
+        client.last_booking_at,
+        client.provenance.as_str(),
+        search_text(client),
+        client.updated_at
+    )?;
+    Ok(())
+}
+
+/// Removes a client and its identities. The caller has seen that it has nothing of its own.
+///
+/// # Errors
+/// When the database fails; a conflict when something still refers to it.
+pub async fn delete(conn: &mut Conn<'_>, tenant: Uuid, id: Uuid) -> Result<()> {
+    execute!(conn, DELETE_IDENTITIES, tenant, id)?;
+    execute!(conn, DELETE, tenant, id)?;
+    Ok(())
+}
+
+/// One client of a tenant.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find(conn: &mut Conn<'_>, tenant: Uuid, id: Uuid) -> Result<Option<ClientRow>> {
+    Ok(fetch_optional!(conn, ClientRow, FIND, tenant, id)?)
+}
+
+/// A tenant's clients before `before`, the newest first.
+///
+/// # Errors
+/// When the database fails.
+pub async fn list(
+    conn: &mut Conn<'_>,
+    tenant: Uuid,
+    before: Uuid,
+    limit: i64,
+) -> Result<Vec<ClientRow>> {
+    Ok(fetch_all!(conn, ClientRow, LIST, tenant, before, limit)?)
+}
+
+/// Whose identity it is, now or formerly.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find_by_identity(
+    conn: &mut Conn<'_>,
+    tenant: Uuid,
+    identity: &Identity,
+) -> Result<Option<Uuid>> {
+    let (kind, value) = (identity.kind(), identity.value());
+    let row = fetch_optional!(conn, (Uuid,), FIND_BY_IDENTITY, tenant, kind, value)?;
+    Ok(row.map(|(id,)| id))
+}
+
+/// A client's identities, current and former, the oldest first.
+///
+/// # Errors
+/// When the database fails.
+pub async fn list_identities(
+    conn: &mut Conn<'_>,
+    tenant: Uuid,
+    client: Uuid,
+) -> Result<Vec<IdentityRow>> {
+    Ok(fetch_all!(conn, IdentityRow, LIST_IDENTITIES, tenant, client)?)
+}
+
+/// Gives a client an identity.
+///
+/// # Errors
+/// When the database fails; a conflict when another client of the tenant has it.
+pub async fn insert_identity(
+    conn: &mut Conn<'_>,
+    tenant: Uuid,
+    client: Uuid,
+    identity: &Identity,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let (kind, value) = (identity.kind(), identity.value());
+    execute!(conn, INSERT_IDENTITY, tenant, ids::new(now), client, kind, value, true, now)?;
+    Ok(())
+}
+
+/// True when a client has a booking or a mapping.
+///
+/// # Errors
+/// When the database fails.
+pub async fn has_anything(conn: &mut Conn<'_>, tenant: Uuid, id: Uuid) -> Result<bool> {
+    let row = fetch_optional!(conn, (i64,), HAS_ANYTHING, tenant, id)?;
+    Ok(row.is_some_and(|(count,)| count > 0))
+}

@@ -1,0 +1,89 @@
+//! What can go wrong with a database, sorted by what to do about it.
+
+use sqlx::error::ErrorKind;
+
+/// A failure of the database, sorted by what helps.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The database can't be reached or can't write now: the same call may go through later.
+    #[error("the database is not available")]
+    Unavailable(#[source] sqlx::Error),
+    /// Another transaction was in the way: run the whole transaction again.
+    #[error("another transaction was in the way")]
+    Conflict(#[source] sqlx::Error),
+    /// It will fail again: a constraint, a statement, a value that can't be read.
+    #[error("the database refused")]
+    Refused(#[source] sqlx::Error),
+    /// A row that this service did not write, or wrote otherwise.
+    #[error("{table}.{column} holds something unreadable")]
+    Inconsistent {
+        /// The table.
+        table: &'static str,
+        /// The column.
+        column: &'static str,
+    },
+    /// The database is newer than this program.
+    #[error("the database was migrated by a newer bookhook (version {0}); run that one instead")]
+    TooNew(i64),
+    /// The migrations could not be run.
+    #[error("the database could not be migrated")]
+    Migration(#[source] Box<sqlx::migrate::MigrateError>),
+    /// The address names no database that we know.
+    #[error("{0}")]
+    Address(String),
+    /// Sealing or opening a secret failed.
+    #[error(transparent)]
+    Seal(#[from] super::seal::SealError),
+}
+
+/// A result of the database.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// True when the same call may go through later.
+    #[must_use]
+    pub fn is_unavailable(&self) -> bool {
+        matches!(self, Self::Unavailable(_))
+    }
+
+    /// True when the whole transaction is to be run again.
+    #[must_use]
+    pub fn is_conflict(&self) -> bool {
+        matches!(self, Self::Conflict(_))
+    }
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        use sqlx::Error as E;
+        match &error {
+            E::Io(_) | E::Tls(_) | E::PoolTimedOut | E::PoolClosed | E::WorkerCrashed => {
+                Self::Unavailable(error)
+            }
+            E::Database(db) => {
+                let code = db.code().unwrap_or_default().into_owned();
+                match (db.kind(), is_away(&code), matches!(&*code, "40001" | "40P01")) {
+                    (_, true, _) => Self::Unavailable(error),
+                    (ErrorKind::UniqueViolation | ErrorKind::ForeignKeyViolation, ..)
+                    | (_, _, true) => Self::Conflict(error),
+                    _ => Self::Refused(error),
+                }
+            }
+            _ => Self::Refused(error),
+        }
+    }
+}
+
+/// Codes of a server that is away, starting, stopping, read-only or full. PostgreSQL: classes 08,
+/// 53, 57P and 25006. SQLite (result codes, extended ones by their last byte): busy, locked,
+/// read-only, I/O error, full, can't open.
+fn is_away(code: &str) -> bool {
+    if code.len() == 5 {
+        return code.starts_with("08")
+            || code.starts_with("53")
+            || code.starts_with("57P")
+            || code == "25006";
+    }
+    let primary = code.parse::<u32>().map(|c| c & 0xff);
+    matches!(primary, Ok(5 | 6 | 8 | 10 | 13 | 14))
+}

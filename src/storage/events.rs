@@ -1,0 +1,383 @@
+//! Events: what was delivered, raw, and what became of it. Also the platform's inbox.
+
+use super::{Conn, Result, execute, fetch_all, fetch_optional, statements};
+use crate::domain::channel::EventStatus;
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+statements! {
+    INSERT = "
+        insert into webhook_events (tenant_id, id, connection_id, source, kind, account_id,
+            delivery_key_hash, body_hash, status, reason, problems, understood, answer, overrides,
+            headers, raw, occurred_at, received_at, attempts, updated_at)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
+            1, $19)";
+    UPDATE = "
+        update webhook_events set status = $3, reason = $4, problems = $5, understood = $6,
+            answer = $7, overrides = $8, attempts = attempts + 1, updated_at = $9
+        where tenant_id = $1 and id = $2";
+    SETTLE = "
+        update webhook_events set status = 'tracked', reason = null, problems = '[]',
+            updated_at = $3
+        where tenant_id = $1 and id = $2 and status = 'needs_review'";
+    RELEASE_KEY = "
+        update webhook_events set delivery_key_hash = null
+        where tenant_id = $1 and id = $2";
+    FIND_BY_KEY = "
+        select id, body_hash, status, answer, received_at from webhook_events
+        where tenant_id = $1 and delivery_key_hash = $2";
+    FIND = "
+        select tenant_id, id, connection_id, source, kind, account_id, status, reason, problems,
+            understood, answer, overrides, headers, raw, occurred_at, received_at, attempts
+        from webhook_events where tenant_id = $1 and id = $2";
+    FIND_ANYWHERE = "
+        select tenant_id, id, connection_id, source, kind, account_id, status, reason, problems,
+            understood, answer, overrides, headers, raw, occurred_at, received_at, attempts
+        from webhook_events where id = $1";
+    LIST = "
+        select tenant_id, id, source, kind, status, reason, problems, answer, occurred_at,
+            received_at, attempts
+        from webhook_events
+        where tenant_id = $1 and id < $2
+            and (cast($3 as text) is null or status = $3)
+            and (cast($4 as text) is null or source = $4)
+        order by id desc limit $5";
+    INSERT_INBOX = "
+        insert into platform_inbox (id, connection_id, source, kind, account_id, delivery_key_hash,
+            body_hash, status, reason, problems, answer, headers, raw, occurred_at, received_at)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
+    FIND_INBOX_BY_KEY = "
+        select id, body_hash, status, answer, received_at from platform_inbox
+        where delivery_key_hash = $1";
+    LIST_INBOX = "
+        select id, source, kind, account_id, status, reason, received_at
+        from platform_inbox where id < $1 order by id desc limit $2";
+}
+
+/// An event as it is stored.
+#[derive(Clone, Debug)]
+pub struct NewEvent<'a> {
+    /// Its id.
+    pub id: Uuid,
+    /// The connection it came by; `None` when a token vouched for it.
+    pub connection_id: Option<Uuid>,
+    /// The source's name.
+    pub source: &'a str,
+    /// What the provider calls it.
+    pub kind: &'a str,
+    /// The provider account.
+    pub account_id: Option<&'a str>,
+    /// The keyed hash of its delivery key; `None` when nothing makes a repeat of it one.
+    pub delivery_key_hash: Option<&'a str>,
+    /// The keyed hash of its bytes.
+    pub body_hash: &'a str,
+    /// What became of it.
+    pub outcome: Outcome<'a>,
+    /// The kept headers, as a JSON object.
+    pub headers: &'a str,
+    /// Its own bytes.
+    pub raw: &'a [u8],
+    /// When it was told, by the provider's clock.
+    pub occurred_at: Option<DateTime<Utc>>,
+    /// When it arrived.
+    pub received_at: DateTime<Utc>,
+}
+
+/// What became of an event, as it is stored.
+#[derive(Clone, Debug)]
+pub struct Outcome<'a> {
+    /// Its state.
+    pub status: EventStatus,
+    /// Why, where it wasn't tracked: a stable word.
+    pub reason: Option<&'a str>,
+    /// The problems, as a JSON array.
+    pub problems: &'a str,
+    /// What was understood, as JSON.
+    pub understood: Option<&'a str>,
+    /// What the caller was told, as JSON: a repeat is told the same.
+    pub answer: &'a str,
+    /// The fields that a person supplied, as a JSON object.
+    pub overrides: Option<&'a str>,
+}
+
+/// What a repeat needs to know of the first.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct KnownEvent {
+    /// Its id.
+    pub id: Uuid,
+    /// The keyed hash of its bytes.
+    pub body_hash: String,
+    /// A word of [`EventStatus`].
+    pub status: String,
+    /// What its caller was told, as JSON.
+    pub answer: String,
+    /// When it arrived.
+    pub received_at: DateTime<Utc>,
+}
+
+/// An event's whole row.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct EventRow {
+    /// Whose it is.
+    pub tenant_id: Uuid,
+    /// Its id.
+    pub id: Uuid,
+    /// The connection it came by.
+    pub connection_id: Option<Uuid>,
+    /// The source's name.
+    pub source: String,
+    /// What the provider calls it.
+    pub kind: String,
+    /// The provider account.
+    pub account_id: Option<String>,
+    /// A word of [`EventStatus`].
+    pub status: String,
+    /// Why it wasn't tracked.
+    pub reason: Option<String>,
+    /// A JSON array of problems.
+    pub problems: String,
+    /// What was understood, as JSON.
+    pub understood: Option<String>,
+    /// What the caller was told, as JSON.
+    pub answer: String,
+    /// The fields that a person supplied, as a JSON object.
+    pub overrides: Option<String>,
+    /// The kept headers, as a JSON object.
+    pub headers: String,
+    /// Its own bytes.
+    pub raw: Vec<u8>,
+    /// When it was told.
+    pub occurred_at: Option<DateTime<Utc>>,
+    /// When it arrived.
+    pub received_at: DateTime<Utc>,
+    /// How often it was read.
+    pub attempts: i32,
+}
+
+/// An event's row as lists show it.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct EventSummary {
+    /// Whose it is.
+    pub tenant_id: Uuid,
+    /// Its id.
+    pub id: Uuid,
+    /// The source's name.
+    pub source: String,
+    /// What the provider calls it.
+    pub kind: String,
+    /// A word of [`EventStatus`].
+    pub status: String,
+    /// Why it wasn't tracked.
+    pub reason: Option<String>,
+    /// A JSON array of problems.
+    pub problems: String,
+    /// What the caller was told, as JSON.
+    pub answer: String,
+    /// When it was told.
+    pub occurred_at: Option<DateTime<Utc>>,
+    /// When it arrived.
+    pub received_at: DateTime<Utc>,
+    /// How often it was read.
+    pub attempts: i32,
+}
+
+/// An inbox row as lists show it.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct InboxSummary {
+    /// Its id.
+    pub id: Uuid,
+    /// The source's name.
+    pub source: String,
+    /// What the provider calls it.
+    pub kind: String,
+    /// The provider account.
+    pub account_id: Option<String>,
+    /// A word of [`EventStatus`].
+    pub status: String,
+    /// Why it has no tenant.
+    pub reason: Option<String>,
+    /// When it arrived.
+    pub received_at: DateTime<Utc>,
+}
+
+/// Inserts an event.
+///
+/// # Errors
+/// When the database fails; a conflict when another has the delivery key.
+pub async fn insert(
+    conn: &mut Conn<'_>,
+    tenant: Uuid,
+    event: &NewEvent<'_>,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let outcome = &event.outcome;
+    execute!(
+        conn,
+        INSERT,
+        tenant,
+        event.id,
+        event.connection_id,
+        event.source,
+        event.kind,
+        event.account_id,
+        event.delivery_key_hash,
+        event.body_hash,
+        outcome.status.as_str(),
+        outcome.reason,
+        outcome.problems,
+        outcome.understood,
+        outcome.answer,
+        outcome.overrides,
+        event.headers,
+        event.raw,
+        event.occurred_at,
+        event.received_at,
+        now
+    )?;
+    Ok(())
+}
+
+/// Writes the outcome of a later reading.
+///
+/// # Errors
+/// When the database fails.
+pub async fn update(
+    conn: &mut Conn<'_>,
+    tenant: Uuid,
+    id: Uuid,
+    outcome: &Outcome<'_>,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    execute!(
+        conn,
+        UPDATE,
+        tenant,
+        id,
+        outcome.status.as_str(),
+        outcome.reason,
+        outcome.problems,
+        outcome.understood,
+        outcome.answer,
+        outcome.overrides,
+        now
+    )?;
+    Ok(())
+}
+
+/// Marks an event tracked whose last waiting change found its booking.
+///
+/// # Errors
+/// When the database fails.
+pub async fn settle(conn: &mut Conn<'_>, tenant: Uuid, id: Uuid, now: DateTime<Utc>) -> Result<()> {
+    execute!(conn, SETTLE, tenant, id, now)?;
+    Ok(())
+}
+
+/// Lets another event have this one's delivery key.
+///
+/// # Errors
+/// When the database fails.
+pub async fn release_key(conn: &mut Conn<'_>, tenant: Uuid, id: Uuid) -> Result<()> {
+    execute!(conn, RELEASE_KEY, tenant, id)?;
+    Ok(())
+}
+
+/// The event that has this delivery key.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find_by_key(
+    conn: &mut Conn<'_>,
+    tenant: Uuid,
+    key_hash: &str,
+) -> Result<Option<KnownEvent>> {
+    Ok(fetch_optional!(conn, KnownEvent, FIND_BY_KEY, tenant, key_hash)?)
+}
+
+/// One event of a tenant.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find(conn: &mut Conn<'_>, tenant: Uuid, id: Uuid) -> Result<Option<EventRow>> {
+    Ok(fetch_optional!(conn, EventRow, FIND, tenant, id)?)
+}
+
+/// One event of whichever tenant: for the command line, which has a platform admin's rights.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find_anywhere(conn: &mut Conn<'_>, id: Uuid) -> Result<Option<EventRow>> {
+    Ok(fetch_optional!(conn, EventRow, FIND_ANYWHERE, id)?)
+}
+
+/// What an event list is narrowed to.
+#[derive(Clone, Debug, Default)]
+pub struct EventFilter {
+    /// Only this state.
+    pub status: Option<EventStatus>,
+    /// Only this source.
+    pub source: Option<String>,
+}
+
+/// A tenant's events before `before`, the newest first.
+///
+/// # Errors
+/// When the database fails.
+pub async fn list(
+    conn: &mut Conn<'_>,
+    tenant: Uuid,
+    filter: &EventFilter,
+    before: Uuid,
+    limit: i64,
+) -> Result<Vec<EventSummary>> {
+    let (status, source) = (filter.status.map(EventStatus::as_str), filter.source.as_deref());
+    Ok(fetch_all!(conn, EventSummary, LIST, tenant, before, status, source, limit)?)
+}
+
+/// Keeps an event that belongs to no tenant.
+///
+/// # Errors
+/// When the database fails; a conflict when another has the delivery key.
+pub async fn insert_inbox(conn: &mut Conn<'_>, event: &NewEvent<'_>) -> Result<()> {
+    let outcome = &event.outcome;
+    execute!(
+        conn,
+        INSERT_INBOX,
+        event.id,
+        event.connection_id,
+        event.source,
+        event.kind,
+        event.account_id,
+        event.delivery_key_hash,
+        event.body_hash,
+        outcome.status.as_str(),
+        outcome.reason,
+        outcome.problems,
+        outcome.answer,
+        event.headers,
+        event.raw,
+        event.occurred_at,
+        event.received_at
+    )?;
+    Ok(())
+}
+
+/// The inbox event that has this delivery key.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find_inbox_by_key(conn: &mut Conn<'_>, key_hash: &str) -> Result<Option<KnownEvent>> {
+    Ok(fetch_optional!(conn, KnownEvent, FIND_INBOX_BY_KEY, key_hash)?)
+}
+
+/// The inbox before `before`, the newest first.
+///
+/// # Errors
+/// When the database fails.
+pub async fn list_inbox(
+    conn: &mut Conn<'_>,
+    before: Uuid,
+    limit: i64,
+) -> Result<Vec<InboxSummary>> {
+    Ok(fetch_all!(conn, InboxSummary, LIST_INBOX, before, limit)?)
+}

@@ -1,0 +1,182 @@
+//! People who asked and have not booked yet.
+
+use super::{Conn, Result, execute, fetch_all, fetch_optional, statements};
+use crate::domain::channel::Channel;
+use crate::domain::ids;
+use crate::domain::person::Identity;
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+statements! {
+    INSERT = "
+        insert into leads (tenant_id, id, phone, whatsapp_id, first_name, last_name, email, source,
+            details, status, interactions, attempts, first_interaction_at, version,
+            created_at, updated_at)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'new', 0, 0, $10, 1, $11, $11)";
+    FIND_OPEN_BY_PHONE = "
+        select id, first_interaction_at, source, status from leads
+        where tenant_id = $1 and phone = $2 and status in ('new', 'contacted', 'qualified')";
+    FIND_OPEN_BY_WHATSAPP = "
+        select id, first_interaction_at, source, status from leads
+        where tenant_id = $1 and whatsapp_id = $2 and status in ('new', 'contacted', 'qualified')";
+    INSERT_INTERACTION = "
+        insert into lead_interactions (tenant_id, id, lead_id, event_id, kind, created_at)
+        values ($1, $2, $3, $4, $5, $6)
+        on conflict (tenant_id, event_id) do nothing";
+    COUNT_INTERACTION = "
+        update leads set interactions = interactions + 1, version = version + 1, updated_at = $3,
+            first_interaction_at = case when $4 < first_interaction_at
+                then $4 else first_interaction_at end
+        where tenant_id = $1 and id = $2";
+    CONVERT = "
+        update leads set status_before = status, status = 'converted', converted_client_id = $3,
+            converted_at = $4, version = version + 1, updated_at = $4
+        where tenant_id = $1 and id = $2";
+    REOPEN = "
+        update leads set status = coalesce(status_before, 'new'), status_before = null,
+            converted_client_id = null, converted_at = null, version = version + 1, updated_at = $3
+        where tenant_id = $1 and converted_client_id = $2";
+    LIST_BY_CLIENT = "
+        select id, first_interaction_at, source, status from leads
+        where tenant_id = $1 and converted_client_id = $2
+        order by first_interaction_at, id";
+}
+
+/// What tracking needs to know of a lead.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct LeadRow {
+    /// Its id.
+    pub id: Uuid,
+    /// When they first asked.
+    pub first_interaction_at: DateTime<Utc>,
+    /// How they asked: a word of [`Channel`].
+    pub source: String,
+    /// A word of `LeadStatus`.
+    pub status: String,
+}
+
+/// A lead that is not there yet.
+#[derive(Clone, Debug)]
+pub struct NewLead<'a> {
+    /// Phone and WhatsApp id, as far as known.
+    pub identities: &'a [Identity],
+    /// As written.
+    pub first_name: Option<&'a str>,
+    /// As written.
+    pub last_name: Option<&'a str>,
+    /// In lower case.
+    pub email: Option<&'a str>,
+    /// How they asked.
+    pub source: Channel,
+    /// Where they came from, as JSON text.
+    pub details: Option<String>,
+    /// When they first asked.
+    pub first_interaction_at: DateTime<Utc>,
+}
+
+/// Inserts an open lead and answers its id.
+///
+/// # Errors
+/// When the database fails; a conflict when an open lead has one of the identities already.
+pub async fn insert(
+    conn: &mut Conn<'_>,
+    tenant: Uuid,
+    lead: &NewLead<'_>,
+    now: DateTime<Utc>,
+) -> Result<Uuid> {
+    let id = ids::new(now);
+    let value = |kind| lead.identities.iter().find(|i| i.kind() == kind).map(Identity::value);
+    execute!(
+        conn,
+        INSERT,
+        tenant,
+        id,
+        value("phone"),
+        value("whatsapp"),
+        lead.first_name,
+        lead.last_name,
+        lead.email,
+        lead.source.as_str(),
+        lead.details.as_deref(),
+        lead.first_interaction_at,
+        now
+    )?;
+    Ok(id)
+}
+
+/// The open lead with this phone or WhatsApp id.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find_open(
+    conn: &mut Conn<'_>,
+    tenant: Uuid,
+    identity: &Identity,
+) -> Result<Option<LeadRow>> {
+    let sql = match identity {
+        Identity::Phone(_) => FIND_OPEN_BY_PHONE,
+        Identity::WhatsApp(_) => FIND_OPEN_BY_WHATSAPP,
+    };
+    Ok(fetch_optional!(conn, LeadRow, sql, tenant, identity.value())?)
+}
+
+/// Counts an interaction, once an event; `event_time` may move the first one back.
+///
+/// # Errors
+/// When the database fails.
+pub async fn count_interaction(
+    conn: &mut Conn<'_>,
+    tenant: Uuid,
+    lead: Uuid,
+    event: Uuid,
+    event_time: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let id = ids::new(now);
+    let done = execute!(conn, INSERT_INTERACTION, tenant, id, lead, event, "message", event_time)?;
+    if done == 1 {
+        execute!(conn, COUNT_INTERACTION, tenant, lead, now, event_time)?;
+    }
+    Ok(())
+}
+
+/// Converts an open lead: its phone booked.
+///
+/// # Errors
+/// When the database fails.
+pub async fn convert(
+    conn: &mut Conn<'_>,
+    tenant: Uuid,
+    lead: Uuid,
+    client: Uuid,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    execute!(conn, CONVERT, tenant, lead, client, now)?;
+    Ok(())
+}
+
+/// Opens again every lead that was converted to this client: the booking proved another's.
+///
+/// # Errors
+/// When the database fails.
+pub async fn reopen(
+    conn: &mut Conn<'_>,
+    tenant: Uuid,
+    client: Uuid,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    execute!(conn, REOPEN, tenant, client, now)?;
+    Ok(())
+}
+
+/// The leads that became this client, the earliest first.
+///
+/// # Errors
+/// When the database fails.
+pub async fn list_by_client(
+    conn: &mut Conn<'_>,
+    tenant: Uuid,
+    client: Uuid,
+) -> Result<Vec<LeadRow>> {
+    Ok(fetch_all!(conn, LeadRow, LIST_BY_CLIENT, tenant, client)?)
+}

@@ -1,0 +1,30 @@
+//! Locks on identities, held to the end of the transaction.
+
+use super::{Conn, Result};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+/// The one statement of PostgreSQL's own: SQLite's write lock covers all of this already.
+const LOCK: &str = "
+    select pg_advisory_xact_lock(k) from (select unnest($1::bigint[]) as k) as keys";
+
+/// Locks the identities until the transaction ends. Sorted by hash, so that two transactions
+/// that share several can't wait for each other in a ring.
+///
+/// # Errors
+/// When the database fails.
+pub async fn lock(conn: &mut Conn<'_>, tenant: Uuid, identities: &[String]) -> Result<()> {
+    if let Conn::Postgres(c) = conn {
+        let mut keys: Vec<i64> = identities.iter().map(|text| number(tenant, text)).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        sqlx::query(LOCK).bind(keys).execute(&mut **c).await?;
+    }
+    Ok(())
+}
+
+/// 64 bits of SHA-256: two identities that share them only wait for each other needlessly.
+fn number(tenant: Uuid, identity: &str) -> i64 {
+    let digest = Sha256::digest([tenant.as_bytes().as_slice(), identity.as_bytes()].concat());
+    digest.first_chunk::<8>().map_or(0, |bytes| i64::from_be_bytes(*bytes))
+}

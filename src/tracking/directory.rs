@@ -1,0 +1,186 @@
+//! Who may deliver what: tenants and connections, held in memory and kept fresh.
+
+use crate::clock::Clock;
+use crate::domain::tenant::TenantSettings;
+use crate::storage::connections::{self, Purpose};
+use crate::storage::seal::MasterKey;
+use crate::storage::{self, Db, installation, tenants};
+use chrono::{DateTime, Utc};
+use secrecy::{ExposeSecret, SecretString};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, RwLock};
+use uuid::Uuid;
+
+/// A secret that is live until a time.
+#[derive(Clone, Debug)]
+pub struct LiveSecret {
+    text: SecretString,
+    expires_at: Option<DateTime<Utc>>,
+}
+
+impl LiveSecret {
+    fn is_live(&self, now: DateTime<Utc>) -> bool {
+        self.expires_at.is_none_or(|at| at > now)
+    }
+}
+
+/// An active connection.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    /// Its id in the database.
+    pub id: Uuid,
+    /// The id in its address.
+    pub public_id: String,
+    /// Its source's name.
+    pub source: String,
+    /// The tenant it serves; `None` for a platform connection.
+    pub tenant: Option<Uuid>,
+    /// Its provider accounts, each with the tenant it belongs to.
+    pub accounts: BTreeMap<String, Uuid>,
+    signing: Vec<LiveSecret>,
+    handshake: Vec<LiveSecret>,
+}
+
+impl Connection {
+    /// The secrets that verify signatures now, the newest first.
+    pub fn signing(&self, now: DateTime<Utc>) -> impl Iterator<Item = &str> {
+        let live = self.signing.iter().filter(move |s| s.is_live(now));
+        live.map(|s| s.text.expose_secret())
+    }
+
+    /// The verify tokens that answer a handshake now.
+    pub fn handshake(&self, now: DateTime<Utc>) -> impl Iterator<Item = &str> {
+        let live = self.handshake.iter().filter(move |s| s.is_live(now));
+        live.map(|s| s.text.expose_secret())
+    }
+}
+
+/// Tenants and connections as they were at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Directory {
+    version: i64,
+    tenants: BTreeMap<Uuid, Arc<TenantSettings>>,
+    slugs: BTreeMap<String, Uuid>,
+    connections: Vec<Connection>,
+    /// Secrets that could not be opened: sealed under another key, or changed.
+    pub unreadable: usize,
+}
+
+impl Directory {
+    /// The active tenant of this id.
+    #[must_use]
+    pub fn tenant(&self, id: Uuid) -> Option<&Arc<TenantSettings>> {
+        self.tenants.get(&id)
+    }
+
+    /// The active tenant of this id or slug.
+    #[must_use]
+    pub fn tenant_named(&self, name: &str) -> Option<&Arc<TenantSettings>> {
+        let by_id = Uuid::try_parse(name).ok().and_then(|id| self.tenants.get(&id));
+        by_id.or_else(|| self.slugs.get(name).and_then(|id| self.tenants.get(id)))
+    }
+
+    /// The active connections of a source.
+    pub fn of_source(&self, source: &str) -> impl Iterator<Item = &Connection> {
+        self.connections.iter().filter(move |c| c.source == source)
+    }
+}
+
+/// The directory in use, kept fresh beside the database.
+pub struct Registry {
+    db: Db,
+    key: MasterKey,
+    clock: Clock,
+    current: RwLock<Option<Arc<Directory>>>,
+}
+
+impl Registry {
+    /// An empty registry: [`Registry::refresh`] fills it.
+    #[must_use]
+    pub fn new(db: Db, key: MasterKey, clock: Clock) -> Self {
+        Self { db, key, clock, current: RwLock::new(None) }
+    }
+
+    /// The directory as last read; `None` before the first time.
+    #[must_use]
+    pub fn current(&self) -> Option<Arc<Directory>> {
+        self.current.read().ok().and_then(|current| current.clone())
+    }
+
+    /// Reads the directory again if anything in it changed anywhere; true when it did.
+    ///
+    /// # Errors
+    /// When the database fails: the last directory stays.
+    pub async fn refresh(&self) -> storage::Result<bool> {
+        let mut reader = self.db.reader().await?;
+        let version = installation::registry_version(&mut reader.conn()).await?;
+        if self.current().is_some_and(|current| current.version == version) {
+            return Ok(false);
+        }
+        let fresh = self.load(&mut reader.conn(), version).await?;
+        if let Ok(mut current) = self.current.write() {
+            *current = Some(Arc::new(fresh));
+        }
+        Ok(true)
+    }
+
+    async fn load(&self, conn: &mut storage::Conn<'_>, version: i64) -> storage::Result<Directory> {
+        let mut directory = Directory { version, ..Directory::default() };
+        for row in tenants::list(conn).await?.iter().filter(|row| row.status == "active") {
+            directory.slugs.insert(row.slug.clone(), row.id);
+            directory.tenants.insert(row.id, Arc::new(row.settings()?));
+        }
+        let accounts = connections::list_accounts(conn).await?;
+        let secrets = connections::list_secrets(conn, self.clock.now()).await?;
+        let rows = connections::list(conn).await?;
+        for row in rows.into_iter().filter(|row| row.status == "active") {
+            let own = accounts.iter().filter(|a| a.connection_id == row.id);
+            let mut connection = Connection {
+                id: row.id,
+                public_id: row.public_id,
+                source: row.source,
+                tenant: row.tenant_id,
+                accounts: own.map(|a| (a.account_id.clone(), a.tenant_id)).collect(),
+                signing: Vec::new(),
+                handshake: Vec::new(),
+            };
+            for secret in secrets.iter().filter(|s| s.connection_id == row.id) {
+                self.add_secret(&mut connection, secret, &mut directory.unreadable);
+            }
+            directory.connections.push(connection);
+        }
+        Ok(directory)
+    }
+
+    /// A secret that can't be opened leaves its connection without it: refused, never let through.
+    fn add_secret(
+        &self,
+        connection: &mut Connection,
+        row: &connections::SecretRow,
+        unreadable: &mut usize,
+    ) {
+        let text = row.open(&self.key).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+        let Some(text) = text else {
+            tracing::error!(connection = %connection.public_id, "a secret can't be opened");
+            *unreadable += 1;
+            return;
+        };
+        let secret = LiveSecret { text: text.into(), expires_at: row.expires_at };
+        if row.purpose == Purpose::Handshake.as_str() {
+            connection.handshake.push(secret);
+        } else {
+            connection.signing.push(secret);
+        }
+    }
+}
+
+/// The distinct live signing secrets of some connections, in order, at most `most`.
+pub(super) fn distinct_secrets<'a>(
+    connections: impl Iterator<Item = &'a Connection>,
+    now: DateTime<Utc>,
+    most: usize,
+) -> Vec<&'a str> {
+    let mut known = BTreeSet::new();
+    let secrets = connections.flat_map(|c| c.signing(now).collect::<Vec<_>>());
+    secrets.filter(|secret| known.insert(*secret)).take(most).collect()
+}

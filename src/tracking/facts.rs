@@ -1,0 +1,172 @@
+//! What a client's row says of the person, laid together from what their bookings tell.
+//!
+//! Each field remembers which telling it comes from, so that the earliest by the provider's clock
+//! wins whatever the order of arrival, without reading a client's history for every delivery.
+
+use super::gather::telling;
+use crate::domain::channel::Channel;
+use crate::domain::sighting::{Order, Sighting};
+use crate::storage::clients::ClientRow;
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::{Deserialize, Serialize};
+
+/// What stands for a first name that nobody has said.
+pub(super) const UNKNOWN: &str = "Unknown";
+
+/// Which telling each field comes from: places in history, as text that sorts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Provenance {
+    first_name: String,
+    /// 0 nobody said it, 1 a profile's name, 2 given for a booking.
+    name_strength: u8,
+    last_name: String,
+    email: String,
+    first_interaction: String,
+}
+
+/// One telling, as far as it concerns the person.
+#[derive(Clone, Debug)]
+pub(super) struct Told {
+    place: String,
+    at: DateTime<Utc>,
+    source: Channel,
+    name_strength: u8,
+    first_name: Option<String>,
+    last_name: Option<String>,
+    email: Option<String>,
+}
+
+impl Told {
+    /// What a sighting tells of the person; `None` for a bare change.
+    pub(super) fn of(sighting: &Sighting) -> Option<Self> {
+        let telling = telling(sighting)?;
+        let strength = match (&telling.first_name, telling.name_is_profile) {
+            (None, _) => 0,
+            (Some(_), true) => 1,
+            (Some(_), false) => 2,
+        };
+        Some(Self {
+            place: place(&sighting.order),
+            at: sighting.order.event_time,
+            source: telling.source,
+            name_strength: strength,
+            first_name: telling.first_name.clone(),
+            last_name: telling.last_name.clone(),
+            email: telling.email.clone(),
+        })
+    }
+
+    /// An enquiry that came before the first booking.
+    pub(super) fn asked(at: DateTime<Utc>, source: Channel) -> Self {
+        Self {
+            place: time_text(at),
+            at,
+            source,
+            name_strength: 0,
+            first_name: None,
+            last_name: None,
+            email: None,
+        }
+    }
+}
+
+/// A place in history as text that sorts as [`Order`] does.
+fn place(order: &Order) -> String {
+    let Order { event_time, rank, seq, key } = order;
+    format!("{}|{}|{seq:010}|{key}", time_text(*event_time), rank.as_i16())
+}
+
+fn time_text(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Micros, true)
+}
+
+/// What laying tellings over a row came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Laid {
+    /// The row is right.
+    Done,
+    /// An earlier telling replaced the first name, so the last name must be sought in all of the
+    /// client's tellings: lay them all over a bare row.
+    NeedsAll,
+}
+
+/// Lays tellings over a client's row. Fields that a person set stay.
+pub(super) fn lay(row: &mut ClientRow, told: &[Told]) -> Laid {
+    let mut from: Provenance = serde_json::from_str(&row.provenance).unwrap_or_default();
+    let fixed: Vec<String> = serde_json::from_str(&row.set_by_person).unwrap_or_default();
+    let may = |field: &str| !fixed.iter().any(|f| f == field);
+    for one in told {
+        if from.first_interaction.is_empty() || one.place < from.first_interaction {
+            from.first_interaction.clone_from(&one.place);
+            row.first_interaction_at = one.at;
+            one.source.as_str().clone_into(&mut row.first_interaction_source);
+        }
+        if let (Some(email), true) = (&one.email, may("email")) {
+            if row.email.is_none() || one.place < from.email {
+                row.email = Some(email.clone());
+                from.email.clone_from(&one.place);
+            }
+        }
+    }
+    let laid = if may("firstName") { lay_first_name(row, &mut from, told) } else { Laid::Done };
+    if may("lastName") {
+        lay_last_name(row, &mut from, told);
+    }
+    row.provenance = serde_json::to_string(&from).unwrap_or_default();
+    laid
+}
+
+/// The strongest name wins (given, then a profile's), and among equals the earliest.
+fn lay_first_name(row: &mut ClientRow, from: &mut Provenance, told: &[Told]) -> Laid {
+    let named = told.iter().filter(|t| t.name_strength > 0);
+    let best = named.max_by(|a, b| (a.name_strength, &b.place).cmp(&(b.name_strength, &a.place)));
+    let Some((best, name)) = best.and_then(|b| Some((b, b.first_name.clone()?))) else {
+        return Laid::Done;
+    };
+    let better = best.name_strength > from.name_strength
+        || (best.name_strength == from.name_strength && best.place < from.first_name);
+    if !better {
+        return Laid::Done;
+    }
+    let replaced = from.name_strength > 0;
+    from.name_strength = best.name_strength;
+    from.first_name.clone_from(&best.place);
+    row.first_name = name;
+    row.last_name.clear();
+    from.last_name.clear();
+    if replaced { Laid::NeedsAll } else { Laid::Done }
+}
+
+/// The earliest last name that was told together with this first name: nobody gets the surname of
+/// one telling and the first name of another.
+fn lay_last_name(row: &mut ClientRow, from: &mut Provenance, told: &[Told]) {
+    let first = row.first_name.to_lowercase();
+    let same = told.iter().filter(|t| {
+        t.name_strength == from.name_strength
+            && t.first_name.as_ref().is_some_and(|name| name.to_lowercase() == first)
+    });
+    let earliest = same.filter(|t| t.last_name.is_some()).min_by(|a, b| a.place.cmp(&b.place));
+    if let Some((one, name)) = earliest.and_then(|one| Some((one, one.last_name.clone()?))) {
+        if row.last_name.is_empty() || one.place < from.last_name {
+            row.last_name = name;
+            from.last_name.clone_from(&one.place);
+        }
+    }
+}
+
+/// Forgets what tellings said, so that all of them can be laid anew; what a person set stays.
+pub(super) fn bare(row: &mut ClientRow) {
+    let fixed: Vec<String> = serde_json::from_str(&row.set_by_person).unwrap_or_default();
+    let may = |field: &str| !fixed.iter().any(|f| f == field);
+    if may("firstName") {
+        UNKNOWN.clone_into(&mut row.first_name);
+    }
+    if may("lastName") {
+        row.last_name.clear();
+    }
+    if may("email") {
+        row.email = None;
+    }
+    row.provenance = "{}".to_owned();
+}

@@ -1,0 +1,225 @@
+//! One booking's fields, laid over each other in the order of history.
+
+use super::resolve::Seen;
+use crate::domain::booking::{ChangeKind, UnifiedBookingData};
+use crate::domain::channel::{BookingStatus, Channel, PaymentStatus};
+use crate::domain::money::Money;
+use crate::domain::sighting::{Order, Says};
+use chrono::{DateTime, Utc};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The fields of a booking as its sightings say them together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fold {
+    /// When the appointment starts.
+    pub start: DateTime<Utc>,
+    /// As the last telling wrote it.
+    pub service_name: String,
+    /// The service's identity.
+    pub service_key: String,
+    /// The kind of service.
+    pub service_category: Option<String>,
+    /// In minutes.
+    pub duration: Option<u32>,
+    /// Who is to do it.
+    pub staff_member: Option<String>,
+    /// Absent is not zero.
+    pub price: Option<Money>,
+    /// The booking's state.
+    pub status: BookingStatus,
+    /// The payment's state.
+    pub payment_status: PaymentStatus,
+    /// How the customer spoke.
+    pub source: Channel,
+    /// Labelled references, by provider.
+    pub labels: BTreeMap<String, String>,
+    /// The last unlabelled reference.
+    pub unlabelled: Option<String>,
+    /// Every reference ever told.
+    pub references: BTreeSet<String>,
+    /// Every labelled reference with the service it was told for: (provider, id, service key).
+    pub ids: BTreeSet<(String, String, String)>,
+    /// Free text.
+    pub notes: Option<String>,
+    /// When the customer booked: the earliest telling.
+    pub booked_at: DateTime<Utc>,
+    /// Whose booking it is: a phone given for it goes before the line it came by, and a telling
+    /// of higher rank before one of lower.
+    pub person: Option<u32>,
+    /// A change was told that can't follow what came before it: kept, and without effect.
+    pub impossible_change: bool,
+}
+
+impl Fold {
+    /// The reference to show: a labelled one with its provider, else the unlabelled one.
+    #[must_use]
+    pub fn reference(&self) -> (Option<&str>, Option<&str>) {
+        match self.labels.first_key_value() {
+            Some((provider, id)) => (Some(provider), Some(id)),
+            None => (None, self.unlabelled.as_deref()),
+        }
+    }
+}
+
+/// Lays the members, which are in the order of history, over each other; `None` when none of
+/// them tells a booking.
+pub(super) fn fold(members: &[&Seen]) -> Option<Fold> {
+    let first = members.iter().find_map(|m| telling(m))?;
+    let mut folding = Folding::new(first, members);
+    // Changes that were told before the booking itself apply as soon as it is told.
+    let (mut early, mut begun) = (Vec::new(), false);
+    for member in members {
+        if let (Some(what), true) = (move_of(member), begun) {
+            // The move first: the telling beside it carries the new start already.
+            folding.change(what);
+        }
+        if let Some(telling) = telling(member) {
+            folding.tell(telling, &member.sighting.set_by_person);
+            begun = true;
+            early.drain(..).for_each(|what| folding.change(what));
+        }
+        match &member.sighting.says {
+            Says::Change(change) if begun => folding.change(&change.what),
+            Says::Change(change) => early.push(&change.what),
+            Says::Booking(_) => {}
+        }
+    }
+    Some(folding.done)
+}
+
+fn move_of(seen: &Seen) -> Option<&ChangeKind> {
+    match &seen.sighting.says {
+        Says::Change(change) => {
+            Some(&change.what).filter(|what| matches!(what, ChangeKind::Reschedule(_)))
+        }
+        Says::Booking(_) => None,
+    }
+}
+
+fn telling(seen: &Seen) -> Option<&UnifiedBookingData> {
+    match &seen.sighting.says {
+        Says::Booking(telling) => Some(telling),
+        Says::Change(change) => change.telling.as_deref(),
+    }
+}
+
+struct Folding {
+    done: Fold,
+    /// Starts that the booking was moved away from: a later telling of one is old news.
+    moved_from: Vec<DateTime<Utc>>,
+    /// Fields that a person set: no other telling changes them.
+    fixed: BTreeSet<String>,
+}
+
+impl Folding {
+    fn new(first: &UnifiedBookingData, members: &[&Seen]) -> Self {
+        let tellings = || members.iter().filter_map(|m| Some((*m, telling(m)?)));
+        let booked_at = tellings().map(|(m, _)| m.sighting.order.event_time).min();
+        let done = Fold {
+            start: first.appointment_date_time,
+            service_name: first.service_name.clone(),
+            service_key: first.service_key(),
+            service_category: None,
+            duration: None,
+            staff_member: None,
+            price: None,
+            status: first.status,
+            payment_status: PaymentStatus::Pending,
+            source: first.source,
+            labels: BTreeMap::new(),
+            unlabelled: None,
+            references: BTreeSet::new(),
+            ids: BTreeSet::new(),
+            notes: None,
+            booked_at: booked_at.unwrap_or(first.appointment_date_time),
+            person: whose(tellings()),
+            impossible_change: false,
+        };
+        Self { done, moved_from: Vec::new(), fixed: BTreeSet::new() }
+    }
+
+    fn tell(&mut self, told: &UnifiedBookingData, set_by_person: &[String]) {
+        let may =
+            |field: &str| set_by_person.iter().any(|f| f == field) || !self.fixed.contains(field);
+        let done = &mut self.done;
+        if may("appointmentDateTime") && !self.moved_from.contains(&told.appointment_date_time) {
+            done.start = told.appointment_date_time;
+        }
+        if may("serviceName") {
+            done.service_name.clone_from(&told.service_name);
+            done.service_key = told.service_key();
+        }
+        fill(&mut done.service_category, told.service_category.as_ref(), may("serviceCategory"));
+        fill(&mut done.duration, told.duration.as_ref(), may("duration"));
+        fill(&mut done.staff_member, told.staff_member.as_ref(), may("staffMember"));
+        fill(&mut done.price, told.price.as_ref(), may("price"));
+        fill(&mut done.notes, told.notes.as_ref(), may("notes"));
+        done.payment_status = told.payment_status.unwrap_or(done.payment_status);
+        done.source = told.source;
+        if done.status == BookingStatus::Pending {
+            done.status = told.status;
+        }
+        refer(done, told);
+        self.fixed.extend(set_by_person.iter().cloned());
+    }
+
+    /// Applies a change, or notes that it can't follow what came before.
+    fn change(&mut self, what: &ChangeKind) {
+        use BookingStatus::{Cancelled, Completed, Confirmed, NoShow, Pending};
+        let done = &mut self.done;
+        let next = match (what, done.status) {
+            (ChangeKind::Confirm, Pending) => Some(Confirmed),
+            (ChangeKind::Cancel, Pending | Confirmed) => Some(Cancelled),
+            (ChangeKind::Complete, Confirmed) => Some(Completed),
+            (ChangeKind::NoShow, Confirmed) => Some(NoShow),
+            (ChangeKind::Reschedule(start), status @ (Pending | Confirmed)) => {
+                if *start != done.start {
+                    self.moved_from.push(done.start);
+                    self.moved_from.retain(|from| from != start);
+                    done.start = *start;
+                }
+                Some(status)
+            }
+            (ChangeKind::Confirm, Confirmed)
+            | (ChangeKind::Cancel, Cancelled)
+            | (ChangeKind::Complete, Completed)
+            | (ChangeKind::NoShow, NoShow) => Some(done.status),
+            _ => None,
+        };
+        match next {
+            Some(status) => done.status = status,
+            None => done.impossible_change = true,
+        }
+    }
+}
+
+fn fill<T: Clone>(field: &mut Option<T>, told: Option<&T>, may: bool) {
+    if let (Some(value), true) = (told, may) {
+        *field = Some(value.clone());
+    }
+}
+
+fn refer(done: &mut Fold, told: &UnifiedBookingData) {
+    let Some(external) = &told.external_booking else { return };
+    done.references.insert(external.id.clone());
+    match &external.provider {
+        Some(provider) => {
+            done.labels.insert(provider.clone(), external.id.clone());
+            done.ids.insert((provider.clone(), external.id.clone(), told.service_key()));
+        }
+        None => done.unlabelled = Some(external.id.clone()),
+    }
+}
+
+/// Whose booking it is: a phone given for it goes first, then the higher rank, then the later.
+fn whose<'a>(tellings: impl Iterator<Item = (&'a Seen, &'a UnifiedBookingData)>) -> Option<u32> {
+    let weight = |seen: &Seen, told: &UnifiedBookingData| {
+        let given = told.customer_phone.is_some() && !told.phone_is_callers;
+        let Order { event_time, rank, seq, key } = &seen.sighting.order;
+        (given, told.customer_phone.is_some(), *rank, *event_time, *seq, key.clone())
+    };
+    tellings
+        .filter(|(seen, _)| seen.person.is_some())
+        .max_by_key(|(seen, told)| weight(seen, told))
+        .and_then(|(seen, _)| seen.person)
+}

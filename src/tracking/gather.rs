@@ -1,0 +1,228 @@
+//! Reading everything that may have to do with what was just told.
+
+use super::people::People;
+use super::resolve::Seen;
+use crate::domain::booking::{ChangeKind, ChangeOf, UnifiedBookingData};
+use crate::domain::person::{Identity, WhatsAppId};
+use crate::domain::phone::Phone;
+use crate::domain::sighting::{Says, Sighting};
+use crate::storage::clients::IdentityRow;
+use crate::storage::sightings::{Keys, Lookup};
+use crate::storage::{self, Conn, Error, bookings, clients, sightings};
+use chrono::{DateTime, Utc};
+use std::collections::{BTreeMap, BTreeSet};
+use uuid::Uuid;
+
+/// Past this many sightings that hang together something is wrong with how they are told; a
+/// person has to look before more are read for each delivery.
+const MOST: usize = 1000;
+
+/// What hangs together with the new sightings, and who the people in it are.
+pub(super) struct Gathered {
+    /// Old and new sightings, each with its person.
+    pub(super) seen: Vec<Seen>,
+    /// The people.
+    pub(super) people: People,
+}
+
+/// Why gathering stopped.
+pub(super) enum Stopped {
+    /// The database failed.
+    Storage(Error),
+    /// More identities are involved than were locked: lock these as well and begin again.
+    Relock(BTreeSet<String>),
+    /// More than [`MOST`] sightings hang together.
+    TooMany,
+}
+
+impl From<Error> for Stopped {
+    fn from(error: Error) -> Self {
+        Self::Storage(error)
+    }
+}
+
+/// What the sighting says of a booking, when it carries a whole one.
+pub(super) fn telling(sighting: &Sighting) -> Option<&UnifiedBookingData> {
+    match &sighting.says {
+        Says::Booking(telling) => Some(telling),
+        Says::Change(change) => change.telling.as_deref(),
+    }
+}
+
+/// The identities of the person that a sighting is of, the phone first.
+pub(super) fn identities(sighting: &Sighting) -> Vec<Identity> {
+    match &sighting.says {
+        Says::Booking(telling) => telling.identities(),
+        Says::Change(change) if !change.by.is_empty() => {
+            let mut by = change.by.clone();
+            by.sort();
+            by
+        }
+        Says::Change(change) => change.telling.as_ref().map(|t| t.identities()).unwrap_or_default(),
+    }
+}
+
+/// The columns by which a sighting is found again.
+pub(super) fn keys(sighting: &Sighting) -> Keys {
+    let told = telling(sighting);
+    let reference = told.and_then(|t| t.external_booking.as_ref()).map(|e| e.id.clone());
+    let (external_key, start_at) = match &sighting.says {
+        Says::Booking(telling) => (reference, Some(telling.appointment_date_time)),
+        Says::Change(change) => match &change.of {
+            ChangeOf::ExternalId { id, .. } => {
+                (Some(id.clone()), told.map(|t| t.appointment_date_time))
+            }
+            ChangeOf::Start { start, .. } => (reference, Some(*start)),
+            ChangeOf::Context(_) | ChangeOf::OnlyOpenPending => {
+                (reference, told.map(|t| t.appointment_date_time))
+            }
+        },
+    };
+    let person_key = identities(sighting).first().map(Identity::key);
+    Keys { external_key, person_key, start_at }
+}
+
+/// Every start that a sighting names: where its booking was, is, or is to be.
+fn starts(sighting: &Sighting) -> Vec<DateTime<Utc>> {
+    let told = telling(sighting).map(|t| t.appointment_date_time);
+    let moved = match &sighting.says {
+        Says::Change(change) => match change.what {
+            ChangeKind::Reschedule(start) => Some(start),
+            _ => None,
+        },
+        Says::Booking(_) => None,
+    };
+    keys(sighting).start_at.into_iter().chain(told).chain(moved).collect()
+}
+
+/// The call or message that a sighting was told in, and the one that its change names.
+fn contexts(sighting: &Sighting) -> impl Iterator<Item = String> {
+    let named = match &sighting.says {
+        Says::Change(change) => match &change.of {
+            ChangeOf::Context(context) => Some(context.clone()),
+            _ => None,
+        },
+        Says::Booking(_) => None,
+    };
+    sighting.context.clone().into_iter().chain(named)
+}
+
+/// The identities to lock before anything is read that a sighting may change.
+pub(super) fn locks(sighting: &Sighting) -> BTreeSet<String> {
+    let people = identities(sighting).into_iter().map(|i| i.key());
+    let contexts = contexts(sighting).map(|c| format!("context:{c}"));
+    let reference = keys(sighting).external_key.map(|k| format!("reference:{k}"));
+    people.chain(contexts).chain(reference).collect()
+}
+
+/// Reads, until nothing new turns up, the sightings that share an identity with the new ones.
+pub(super) async fn gather(
+    conn: &mut Conn<'_>,
+    tenant: Uuid,
+    fresh: &[Sighting],
+    locked: &BTreeSet<String>,
+) -> Result<Gathered, Stopped> {
+    let mut known: BTreeMap<Uuid, Sighting> = fresh.iter().map(|s| (s.id, s.clone())).collect();
+    let (mut looked_up, mut people) = (BTreeSet::new(), People::default());
+    let mut frontier: Vec<Sighting> = fresh.to_vec();
+    while let Some(sighting) = frontier.pop() {
+        for identity in identities(&sighting) {
+            know(conn, tenant, &identity, &mut people).await?;
+        }
+        for lookup in lookups(conn, tenant, &sighting, &people).await? {
+            if !looked_up.insert(lookup.clone()) {
+                continue;
+            }
+            for found in sightings::list(conn, tenant, &lookup).await? {
+                if !known.contains_key(&found.id) {
+                    known.insert(found.id, found.clone());
+                    frontier.push(found);
+                }
+            }
+            if known.len() > MOST {
+                return Err(Stopped::TooMany);
+            }
+        }
+    }
+    let wanted: BTreeSet<String> = known.values().flat_map(locks).collect();
+    if !wanted.is_subset(locked) {
+        return Err(Stopped::Relock(wanted));
+    }
+    Ok(meet(known, people))
+}
+
+/// Gives every sighting its person, in the order of history.
+fn meet(known: BTreeMap<Uuid, Sighting>, mut people: People) -> Gathered {
+    let mut known: Vec<Sighting> = known.into_values().collect();
+    known.sort_by(|a, b| a.order.cmp(&b.order));
+    let seen = known.into_iter().map(|sighting| {
+        let person = people.meet(&identities(&sighting));
+        Seen { sighting, person }
+    });
+    let seen = seen.collect();
+    Gathered { seen, people }
+}
+
+/// Reads whose identity it is, and all of that client's identities.
+pub(super) async fn know(
+    conn: &mut Conn<'_>,
+    tenant: Uuid,
+    identity: &Identity,
+    people: &mut People,
+) -> storage::Result<()> {
+    if people.with(identity).is_some() {
+        return Ok(());
+    }
+    if let Some(client) = clients::find_by_identity(conn, tenant, identity).await? {
+        let rows = clients::list_identities(conn, tenant, client).await?;
+        people.know(client, rows.iter().filter_map(read_identity).collect());
+    }
+    Ok(())
+}
+
+fn read_identity(row: &IdentityRow) -> Option<Identity> {
+    match row.kind.as_str() {
+        "phone" => Some(Identity::Phone(Phone::from_stored(row.value.clone()))),
+        _ => WhatsAppId::parse(&row.value).map(Identity::WhatsApp),
+    }
+}
+
+/// Where else a sighting's booking may have been told.
+async fn lookups(
+    conn: &mut Conn<'_>,
+    tenant: Uuid,
+    sighting: &Sighting,
+    people: &People,
+) -> storage::Result<Vec<Lookup>> {
+    let mut lookups: Vec<Lookup> = contexts(sighting).map(Lookup::Context).collect();
+    let reference = keys(sighting).external_key;
+    let own = reference.as_deref().and_then(|key| Uuid::try_parse(key).ok());
+    lookups.extend(reference.map(Lookup::ExternalKey));
+    if let Some(own) = own {
+        let row = bookings::find(conn, tenant, own).await?;
+        lookups.extend(row.map(|row| Lookup::Booking(row.id)));
+    }
+    lookups.extend(sighting.booking_id.map(Lookup::Booking));
+    let identities = identities(sighting);
+    let Some(first) = identities.first() else { return Ok(lookups) };
+    let person = people.with(first);
+    let aliases = person.map_or(identities.as_slice(), |p| p.identities.as_slice());
+    for start in starts(sighting) {
+        lookups.extend(aliases.iter().map(|i| Lookup::PersonAt(i.key(), start)));
+        if let Some(client) = person.and_then(|p| p.client) {
+            let at = bookings::list_at(conn, tenant, client, start).await?;
+            lookups.extend(at.into_iter().map(Lookup::Booking));
+        }
+    }
+    if let (true, Some(client)) = (is_bare(sighting), person.and_then(|p| p.client)) {
+        let since = sighting.order.event_time;
+        let pending = bookings::list_pending(conn, tenant, client, since).await?;
+        lookups.extend(pending.into_iter().map(Lookup::Booking));
+    }
+    Ok(lookups)
+}
+
+/// True for a change that names nothing but the person: "yes".
+fn is_bare(sighting: &Sighting) -> bool {
+    matches!(&sighting.says, Says::Change(c) if c.of == ChangeOf::OnlyOpenPending)
+}

@@ -1,0 +1,134 @@
+//! Whose identities are whose: which phones and WhatsApp ids are one person.
+
+use crate::domain::person::Identity;
+use std::collections::BTreeMap;
+use uuid::Uuid;
+
+/// A person, known or new.
+#[derive(Clone, Debug, Default)]
+pub struct Person {
+    /// The client that the database has for them.
+    pub client: Option<Uuid>,
+    /// Every identity, current and former.
+    pub identities: Vec<Identity>,
+    /// Those of them that the database doesn't have yet.
+    pub fresh: Vec<Identity>,
+}
+
+impl Person {
+    fn has_kind(&self, identity: &Identity) -> bool {
+        self.identities.iter().any(|i| i.kind() == identity.kind())
+    }
+}
+
+/// The people of a set of tellings.
+#[derive(Clone, Debug, Default)]
+pub struct People {
+    list: Vec<Person>,
+    by_identity: BTreeMap<Identity, usize>,
+}
+
+impl People {
+    /// Adds a client with the identities that the database has for it.
+    pub fn know(&mut self, client: Uuid, identities: Vec<Identity>) {
+        if self.list.iter().any(|person| person.client == Some(client)) {
+            return;
+        }
+        let place = self.list.len();
+        self.by_identity.extend(identities.iter().map(|i| (i.clone(), place)));
+        self.list.push(Person { client: Some(client), identities, fresh: Vec::new() });
+    }
+
+    /// The person of one telling's identities, the phone first: known, or new from now on.
+    ///
+    /// A WhatsApp id that comes with a phone becomes the phone's, and a phone that comes with an
+    /// id becomes the id's, when neither has another of the kind. When they are two people's, the
+    /// telling is the phone's, and nobody's identity moves.
+    pub fn meet(&mut self, identities: &[Identity]) -> Option<u32> {
+        let known = identities.iter().find_map(|i| self.by_identity.get(i).copied());
+        let first = identities.first()?;
+        let place = match (self.by_identity.get(first), known) {
+            (Some(place), _) => *place,
+            (None, Some(place)) if !self.has_kind(place, first) => place,
+            (None, _) => {
+                self.list.push(Person::default());
+                self.list.len() - 1
+            }
+        };
+        for identity in identities {
+            let free = !self.by_identity.contains_key(identity);
+            if free && !self.has_kind(place, identity) {
+                self.give(place, identity);
+            }
+        }
+        u32::try_from(place).ok()
+    }
+
+    fn has_kind(&self, place: usize, identity: &Identity) -> bool {
+        self.list.get(place).is_some_and(|person| person.has_kind(identity))
+    }
+
+    fn give(&mut self, place: usize, identity: &Identity) {
+        if let Some(person) = self.list.get_mut(place) {
+            person.identities.push(identity.clone());
+            person.fresh.push(identity.clone());
+            self.by_identity.insert(identity.clone(), place);
+        }
+    }
+
+    /// The person of a number that [`People::meet`] answered.
+    #[must_use]
+    pub fn get(&self, number: u32) -> Option<&Person> {
+        usize::try_from(number).ok().and_then(|place| self.list.get(place))
+    }
+
+    /// Who has this identity.
+    #[must_use]
+    pub fn with(&self, identity: &Identity) -> Option<&Person> {
+        self.by_identity.get(identity).and_then(|place| self.list.get(*place))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::person::WhatsAppId;
+    use crate::domain::phone::Phone;
+
+    fn phone(number: &str) -> Identity {
+        Identity::Phone(Phone::from_stored(number.to_owned()))
+    }
+
+    fn whatsapp(id: &str) -> Identity {
+        Identity::WhatsApp(WhatsAppId::parse(id).unwrap())
+    }
+
+    #[test]
+    fn an_id_that_comes_with_a_phone_is_the_phones_from_then_on() {
+        let mut people = People::default();
+        let both = people.meet(&[phone("+353871234567"), whatsapp("IE.1")]);
+        assert_eq!(people.meet(&[whatsapp("IE.1")]), both);
+        assert_eq!(people.meet(&[phone("+353871234567")]), both);
+    }
+
+    #[test]
+    fn two_peoples_identities_do_not_make_them_one() {
+        let mut people = People::default();
+        let (one, two) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        people.know(one, vec![phone("+353871234567")]);
+        people.know(two, vec![whatsapp("IE.1")]);
+        let met = people.meet(&[phone("+353871234567"), whatsapp("IE.1")]).unwrap();
+        assert_eq!(people.get(met).unwrap().client, Some(one));
+        assert_eq!(people.with(&whatsapp("IE.1")).unwrap().client, Some(two));
+        assert!(people.get(met).unwrap().fresh.is_empty());
+    }
+
+    #[test]
+    fn a_phone_is_not_given_to_an_id_that_has_another() {
+        let mut people = People::default();
+        people.know(Uuid::from_u128(1), vec![phone("+353871234567"), whatsapp("IE.1")]);
+        let other = people.meet(&[phone("+353861234567"), whatsapp("IE.1")]).unwrap();
+        assert_eq!(people.get(other).unwrap().client, None);
+        assert_eq!(people.get(other).unwrap().identities, [phone("+353861234567")]);
+    }
+}

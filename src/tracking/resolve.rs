@@ -1,0 +1,463 @@
+//! What a booking is: a pure function of everything that was told of it.
+//!
+//! The sightings are read in the order of history (event time, rank, place, key), never in the
+//! order of arrival, and each finds its booking by what it has in common with those before it:
+//! a labelled reference, the call or message it was told in, or person, start and service.
+//! The same set of sightings therefore ends in the same bookings, however it arrived.
+
+use super::fold::{Fold, fold};
+use crate::domain::booking::{Change, ChangeOf, UnifiedBookingData};
+use crate::domain::channel::BookingStatus;
+use crate::domain::sighting::{Order, Says, Sighting};
+use std::collections::{BTreeMap, BTreeSet};
+use uuid::Uuid;
+
+/// A sighting and the person it is of: two sightings of one person have the same number.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// The sighting.
+    pub sighting: Sighting,
+    /// Whose telling it is, by the phone or WhatsApp id in it.
+    pub person: Option<u32>,
+}
+
+/// The bookings that a set of sightings comes to.
+#[derive(Clone, Debug, Default)]
+pub struct Resolution {
+    /// Each booking, in the order in which it was first told.
+    pub bookings: Vec<Resolved>,
+    /// The changes that found no booking, by the id of their sighting.
+    pub waiting: BTreeMap<Uuid, Waiting>,
+}
+
+/// Why a change found no booking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Waiting {
+    /// Nobody has told it yet: the change applies by itself once somebody does.
+    BookingUnknown,
+    /// It could be one of several.
+    SeveralBookings,
+}
+
+/// One booking.
+#[derive(Clone, Debug)]
+pub struct Resolved {
+    /// The id it was answered under before; `None` for a new booking.
+    pub id: Option<Uuid>,
+    /// Other ids that were answered for what proved to be this booking.
+    pub folded: Vec<Uuid>,
+    /// Ids of its sightings, in the order of history.
+    pub members: Vec<Uuid>,
+    /// The sightings' fields, laid over each other.
+    pub fold: Fold,
+    /// What it was first told as, unique among the tenant's bookings.
+    pub origin: String,
+    /// The place in [`Resolution::bookings`] of a booking that may be the same appointment.
+    pub duplicate_of: Option<usize>,
+}
+
+/// Reads the sightings in the order of history and says which bookings they are.
+///
+/// Repeated sightings (of one key) count once. A sighting that tells nothing but a change is
+/// either part of a booking or waits.
+#[must_use]
+pub fn resolve(seen: &[Seen]) -> Resolution {
+    let mut history: Vec<&Seen> = seen.iter().collect();
+    history.sort_by(|a, b| a.sighting.order.cmp(&b.sighting.order));
+    history.dedup_by(|a, b| a.sighting.order.key == b.sighting.order.key);
+    let mut book = Book::default();
+    for one in &history {
+        match &one.sighting.says {
+            Says::Booking(telling) => book.take_telling(one, telling),
+            Says::Change(change) => book.take_change(one, change),
+        }
+    }
+    book.finish(&history)
+}
+
+/// The state of reading: bookings so far, and changes that have found none yet.
+#[derive(Default)]
+struct Book<'a> {
+    drafts: Vec<Draft<'a>>,
+    waiting: Vec<(&'a Seen, &'a Change)>,
+    ambiguous: Vec<&'a Seen>,
+    /// Bare words ("yes") that found nothing: they never apply to a booking told later.
+    spent: Vec<&'a Seen>,
+}
+
+struct Draft<'a> {
+    /// In the order of history.
+    members: Vec<&'a Seen>,
+    fold: Fold,
+}
+
+impl<'a> Draft<'a> {
+    fn new(members: Vec<&'a Seen>) -> Option<Self> {
+        let fold = fold(&members)?;
+        Some(Self { members, fold })
+    }
+
+    fn join(&mut self, more: impl IntoIterator<Item = &'a Seen>) {
+        self.members.extend(more);
+        self.members.sort_by(|a, b| a.sighting.order.cmp(&b.sighting.order));
+        if let Some(fold) = fold(&self.members) {
+            self.fold = fold;
+        }
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.fold.status == BookingStatus::Cancelled
+    }
+
+    /// True when both carry a reference of one provider and it isn't the same: two bookings.
+    fn contradicts(&self, labels: &BTreeMap<String, String>) -> bool {
+        labels.iter().any(|(provider, id)| self.fold.labels.get(provider).is_some_and(|i| i != id))
+    }
+
+    /// True when the very same telling (a tool call, an analysis) was read before.
+    fn was_told(&self, one: &Sighting) -> bool {
+        self.members.iter().any(|member| same_telling(&member.sighting, one))
+    }
+
+    fn was_told_in(&self, context: &str) -> bool {
+        self.members.iter().any(|m| m.sighting.context.as_deref() == Some(context))
+    }
+
+    fn has_item_of(&self, context: &str) -> bool {
+        let item = |m: &&&Seen| {
+            m.sighting.context.as_deref() == Some(context) && !m.sighting.told_as.is_empty()
+        };
+        self.members.iter().any(|m| item(&m))
+    }
+
+    fn has_id(&self, id: &str) -> bool {
+        let named = |m: &&Seen| m.sighting.booking_id.is_some_and(|own| own.to_string() == id);
+        self.members.iter().any(named)
+    }
+
+    fn has_reference(&self, id: &str) -> bool {
+        self.fold.references.contains(id) || self.has_id(id)
+    }
+
+    fn is_at_slot_of(&self, other: &Self) -> bool {
+        self.fold.person.is_some()
+            && self.fold.person == other.fold.person
+            && self.fold.start == other.fold.start
+            && self.fold.service_key == other.fold.service_key
+    }
+
+    fn contexts(&self) -> BTreeSet<&str> {
+        self.members.iter().filter_map(|m| m.sighting.context.as_deref()).collect()
+    }
+
+    fn first(&self) -> Option<&Order> {
+        self.members.first().map(|m| &m.sighting.order)
+    }
+}
+
+/// The same words told again: the same place in the same call or message.
+fn same_telling(a: &Sighting, b: &Sighting) -> bool {
+    a.context.is_some()
+        && a.context == b.context
+        && (a.item == b.item || a.told_as.iter().any(|told| b.told_as.contains(told)))
+}
+
+impl<'a> Book<'a> {
+    fn take_telling(&mut self, one: &'a Seen, telling: &UnifiedBookingData) {
+        let labels = labels(telling);
+        let mut found = self.strong(one, telling, &labels);
+        if found.is_empty() {
+            found.extend(self.slot(one, telling, &labels));
+        }
+        let place = match found.split_first() {
+            None => {
+                self.drafts.extend(Draft::new(vec![one]));
+                self.drafts.len().saturating_sub(1)
+            }
+            Some((first, others)) => {
+                if let Some(draft) = self.drafts.get_mut(*first) {
+                    draft.join([one]);
+                }
+                self.merge(*first, others)
+            }
+        };
+        self.settle(place);
+    }
+
+    /// Bookings that the telling names, or that were told in the same words: certain.
+    fn strong(
+        &self,
+        one: &Seen,
+        telling: &UnifiedBookingData,
+        labels: &BTreeMap<String, String>,
+    ) -> Vec<usize> {
+        let key = telling.service_key();
+        let own = telling.external_booking.as_ref().map(|e| e.id.as_str());
+        let named = |draft: &Draft<'_>| {
+            labels.iter().any(|(provider, id)| {
+                draft.fold.ids.contains(&(provider.clone(), id.clone(), key.clone()))
+            })
+        };
+        let certain = |draft: &Draft<'_>| {
+            !draft.contradicts(labels)
+                && (named(draft)
+                    || draft.was_told(&one.sighting)
+                    || own.is_some_and(|id| draft.has_id(id)))
+        };
+        let mut found = self.places(certain);
+        if found.is_empty() && one.sighting.told_as.is_empty() {
+            found = self.of_analysis(one, telling, labels);
+        }
+        found
+    }
+
+    /// An analysis names no tool call: it is of the call's booking at that start, if there is one.
+    fn of_analysis(
+        &self,
+        one: &Seen,
+        telling: &UnifiedBookingData,
+        labels: &BTreeMap<String, String>,
+    ) -> Vec<usize> {
+        let Some(context) = one.sighting.context.as_deref() else { return Vec::new() };
+        let found = self.places(|draft| {
+            draft.has_item_of(context)
+                && draft.fold.start == telling.appointment_date_time
+                && !draft.contradicts(labels)
+        });
+        if found.len() == 1 { found } else { Vec::new() }
+    }
+
+    /// The person's booking of that service at that start. One that was cancelled before is over:
+    /// the slot was booked anew.
+    fn slot(
+        &self,
+        one: &Seen,
+        telling: &UnifiedBookingData,
+        labels: &BTreeMap<String, String>,
+    ) -> Option<usize> {
+        let key = telling.service_key();
+        let found = self.places(|draft| {
+            one.person.is_some()
+                && draft.fold.person == one.person
+                && draft.fold.start == telling.appointment_date_time
+                && draft.fold.service_key == key
+                && !draft.is_cancelled()
+                && !draft.contradicts(labels)
+        });
+        found.first().copied()
+    }
+
+    fn places(&self, wanted: impl Fn(&Draft<'a>) -> bool) -> Vec<usize> {
+        let numbered = self.drafts.iter().enumerate();
+        numbered.filter(|(_, draft)| wanted(draft)).map(|(place, _)| place).collect()
+    }
+
+    /// Makes one of several bookings that one telling named; those with contradicting references
+    /// stay. Answers where the booking is then.
+    fn merge(&mut self, into: usize, others: &[usize]) -> usize {
+        for place in others.iter().rev() {
+            let Some(labels) = self.drafts.get(*place).map(|d| d.fold.labels.clone()) else {
+                continue;
+            };
+            if self.drafts.get(into).is_some_and(|draft| !draft.contradicts(&labels)) {
+                let other = self.drafts.remove(*place);
+                if let Some(draft) = self.drafts.get_mut(into) {
+                    draft.join(other.members);
+                }
+            }
+        }
+        into
+    }
+
+    /// After a booking was told or changed: waiting changes may be its own, and it may stand in
+    /// another's slot now, which makes them one.
+    fn settle(&mut self, place: usize) {
+        let mut place = place;
+        loop {
+            let waiting = std::mem::take(&mut self.waiting);
+            let (mine, others): (Vec<_>, Vec<_>) = waiting
+                .into_iter()
+                .partition(|(one, change)| self.targets(one, change).contains(&place));
+            self.waiting = others;
+            let changed = !mine.is_empty();
+            if let Some(draft) = self.drafts.get_mut(place) {
+                draft.join(mine.into_iter().map(|(one, _)| one));
+            }
+            match self.beside(place) {
+                Some(other) => {
+                    let (low, high) = (place.min(other), place.max(other));
+                    place = self.merge(low, &[high]);
+                }
+                None if changed => {}
+                None => return,
+            }
+        }
+    }
+
+    /// Another live booking in the same slot whose references don't contradict.
+    fn beside(&self, place: usize) -> Option<usize> {
+        let draft = self.drafts.get(place).filter(|draft| !draft.is_cancelled())?;
+        let other = |(n, other): &(usize, &Draft<'_>)| {
+            *n != place
+                && !other.is_cancelled()
+                && other.is_at_slot_of(draft)
+                && !other.contradicts(&draft.fold.labels)
+        };
+        self.drafts.iter().enumerate().find(other).map(|(n, _)| n)
+    }
+
+    fn take_change(&mut self, one: &'a Seen, change: &'a Change) {
+        let again = self.places(|draft| draft.was_told(&one.sighting));
+        let found = if again.is_empty() { self.targets(one, change) } else { again };
+        let all = matches!(&change.of, ChangeOf::ExternalId { provider: Some(_), .. });
+        match (found.as_slice(), &change.telling) {
+            ([], Some(telling)) => self.take_telling(one, telling),
+            ([], None) if change.of == ChangeOf::OnlyOpenPending => self.spent.push(one),
+            ([], None) => self.waiting.push((one, change)),
+            ([place], _) => self.apply(one, *place),
+            (places, _) if all => places.iter().for_each(|place| self.change(one, *place)),
+            _ => self.ambiguous.push(one),
+        }
+    }
+
+    fn apply(&mut self, one: &'a Seen, place: usize) {
+        self.change(one, place);
+        self.settle(place);
+    }
+
+    fn change(&mut self, one: &'a Seen, place: usize) {
+        if let Some(draft) = self.drafts.get_mut(place) {
+            draft.join([one]);
+        }
+    }
+
+    /// The bookings that a change may be of. A live one goes before those that are over.
+    fn targets(&self, one: &Seen, change: &Change) -> Vec<usize> {
+        let theirs = |draft: &Draft<'_>| one.person.is_none() || draft.fold.person == one.person;
+        match &change.of {
+            ChangeOf::ExternalId { provider: Some(provider), id } => {
+                let labelled = self.places(|d| d.fold.labels.get(provider) == Some(id));
+                if labelled.is_empty() {
+                    self.live_first(|d| {
+                        theirs(d) && d.has_reference(id) && !d.fold.labels.contains_key(provider)
+                    })
+                } else {
+                    labelled
+                }
+            }
+            ChangeOf::ExternalId { provider: None, id } => {
+                self.live_first(|d| theirs(d) && d.has_reference(id))
+            }
+            ChangeOf::Start { start, service } => {
+                let key = service.as_deref().map(crate::domain::booking::service_key);
+                self.live_first(|d| {
+                    one.person.is_some()
+                        && theirs(d)
+                        && d.fold.start == *start
+                        && key.as_ref().is_none_or(|key| *key == d.fold.service_key)
+                })
+            }
+            ChangeOf::Context(context) => self.live_first(|d| theirs(d) && d.was_told_in(context)),
+            ChangeOf::OnlyOpenPending => match one.sighting.booking_id {
+                Some(id) => self.places(|d| d.has_id(&id.to_string())),
+                None => self.places(|d| {
+                    one.person.is_some() && theirs(d) && d.fold.status == BookingStatus::Pending
+                }),
+            },
+        }
+    }
+
+    fn live_first(&self, wanted: impl Fn(&Draft<'a>) -> bool) -> Vec<usize> {
+        let live = self.places(|draft| !draft.is_cancelled() && wanted(draft));
+        if live.is_empty() { self.places(wanted) } else { live }
+    }
+
+    fn finish(self, history: &[&Seen]) -> Resolution {
+        let ids = owners(history);
+        let mut drafts = self.drafts;
+        drafts.sort_by(|a, b| a.first().cmp(&b.first()));
+        let duplicates = duplicates(&drafts);
+        let mut origins = BTreeSet::new();
+        let bookings = drafts.iter().zip(duplicates).map(|(draft, duplicate_of)| {
+            let (id, folded) = own_ids(draft, &ids);
+            Resolved {
+                id,
+                folded,
+                members: draft.members.iter().map(|m| m.sighting.id).collect(),
+                fold: draft.fold.clone(),
+                origin: origin(draft, &mut origins),
+                duplicate_of,
+            }
+        });
+        let bookings = bookings.collect();
+        let unknown = self.waiting.iter().map(|(one, _)| *one).chain(self.spent);
+        let waiting = unknown.map(|one| (one.sighting.id, Waiting::BookingUnknown));
+        let several = self.ambiguous.iter().map(|o| (o.sighting.id, Waiting::SeveralBookings));
+        Resolution { bookings, waiting: waiting.chain(several).collect() }
+    }
+}
+
+/// The labelled references of a telling, by provider.
+fn labels(telling: &UnifiedBookingData) -> BTreeMap<String, String> {
+    telling.labelled().map(|(p, id)| (p.to_owned(), id.to_owned())).into_iter().collect()
+}
+
+/// For each id that was answered before, the earliest sighting it was answered for: there it stays.
+fn owners(history: &[&Seen]) -> BTreeMap<Uuid, Uuid> {
+    let mut owners = BTreeMap::new();
+    for sighting in history.iter().map(|one| &one.sighting) {
+        if let Some(id) = sighting.booking_id {
+            owners.entry(id).or_insert(sighting.id);
+        }
+    }
+    owners
+}
+
+/// The id of the draft's earliest owner, and the ids of the others.
+fn own_ids(draft: &Draft<'_>, owners: &BTreeMap<Uuid, Uuid>) -> (Option<Uuid>, Vec<Uuid>) {
+    let mut ids = draft.members.iter().filter_map(|member| {
+        let id = member.sighting.booking_id?;
+        (owners.get(&id) == Some(&member.sighting.id)).then_some(id)
+    });
+    (ids.next(), ids.collect())
+}
+
+/// What the booking was first told as. Two that share it (one tool call, two references) are told
+/// apart by their reference.
+fn origin(draft: &Draft<'_>, taken: &mut BTreeSet<String>) -> String {
+    let first = draft.members.iter().map(|m| &m.sighting).find(|s| tells(s));
+    let mut origin = first.map_or_else(String::new, |first| match &first.context {
+        Some(context) => format!("{context}#{}", first.item),
+        None => first.order.key.clone(),
+    });
+    if !taken.insert(origin.clone()) {
+        let labels = draft.fold.labels.iter().map(|(p, id)| format!("#{p}:{id}"));
+        origin.extend(labels);
+        taken.insert(origin.clone());
+    }
+    origin
+}
+
+fn tells(sighting: &Sighting) -> bool {
+    match &sighting.says {
+        Says::Booking(_) => true,
+        Says::Change(change) => change.telling.is_some(),
+    }
+}
+
+/// For each draft, an earlier one of the same person at the same start, told elsewhere, with
+/// another service: maybe the same appointment in other words.
+fn duplicates(drafts: &[Draft<'_>]) -> Vec<Option<usize>> {
+    let of = |(place, draft): (usize, &Draft<'_>)| {
+        drafts.iter().take(place).position(|earlier| {
+            draft.fold.person.is_some()
+                && earlier.fold.person == draft.fold.person
+                && earlier.fold.start == draft.fold.start
+                && earlier.fold.service_key != draft.fold.service_key
+                && !earlier.is_cancelled()
+                && !draft.is_cancelled()
+                && earlier.contexts().is_disjoint(&draft.contexts())
+        })
+    };
+    drafts.iter().enumerate().map(of).collect()
+}

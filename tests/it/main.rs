@@ -1,0 +1,8 @@
+//! The tests of the whole, in one binary.
+#![cfg(test)]
+
+#[macro_use]
+mod support;
+
+mod architecture;
+mod schema;

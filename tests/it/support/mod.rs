@@ -1,0 +1,6 @@
+//! What the tests share.
+
+pub(crate) mod catalog;
+#[macro_use]
+pub(crate) mod db;
+pub(crate) mod source;
