@@ -150,9 +150,8 @@ impl Intake {
     pub async fn receive(&self, incoming: &Incoming) -> Result<Reply, Refusal> {
         let mut directory = self.directory().await?;
         let source = incoming.source;
-        if vouch(&directory, incoming).is_err() && self.refresh().await? {
-            // Made or rotated a moment ago, perhaps by another instance.
-            directory = self.directory().await?;
+        if vouch(&directory, incoming).is_err() {
+            directory = self.latest().await?;
         }
         let voucher = vouch(&directory, incoming)?;
         let delivery = Delivery {
@@ -204,20 +203,25 @@ impl Intake {
         if fits(&*self.directory().await?) {
             return Ok(true);
         }
-        Ok(self.refresh().await? && fits(&*self.directory().await?))
+        Ok(fits(&*self.latest().await?))
     }
 
     async fn directory(&self) -> Result<Arc<Directory>, Refusal> {
         if let Some(directory) = self.registry.current() {
             return Ok(directory);
         }
-        self.refresh().await?;
+        let first = self.registry.refresh().await;
+        first.map_err(|error| Refusal::Unavailable(Some(Box::new(error))))?;
         self.registry.current().ok_or(Refusal::Unavailable(None))
     }
 
-    async fn refresh(&self) -> Result<bool, Refusal> {
-        let fresh = self.registry.refresh().await;
-        fresh.map_err(|error| Refusal::Unavailable(Some(Box::new(error))))
+    /// The directory read again: a connection may have been made or rotated a moment ago, here or
+    /// by another instance. With the database away the last one stands.
+    async fn latest(&self) -> Result<Arc<Directory>, Refusal> {
+        if let Err(error) = self.registry.refresh().await {
+            tracing::warn!(%error, "tenants and connections could not be read again");
+        }
+        self.directory().await
     }
 
     /// Tracks one event where it belongs.
