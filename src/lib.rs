@@ -10,11 +10,15 @@
 //! - [`storage`]: the only place that names the database library; all SQL.
 //! - [`sources`]: one file a source: verify and map, pure.
 //! - [`domain`]: pure types.
-//! - [`config`], [`error`], [`clock`], [`telemetry`].
+//! - [`config`], [`clock`], [`telemetry`].
 
+pub mod app;
 pub mod auth;
 pub mod clock;
+pub mod config;
 pub mod domain;
+pub mod http;
 pub mod sources;
 pub mod storage;
+pub mod telemetry;
 pub mod tracking;

@@ -236,8 +236,8 @@ mod wire {
             let (provider, client) = account
                 .as_ref()
                 .map_or((None, None), |a| (Some(a.provider.clone()), Some(a.client_id.clone())));
-            let (business, branch) = account
-                .map_or((None, None), |a| (filled(a.business_id), filled(a.branch_id)));
+            let (business, branch) =
+                account.map_or((None, None), |a| (filled(a.business_id), filled(a.branch_id)));
             let (booking_provider, external_booking_id) =
                 b.external_booking.map_or((None, None), |e| (e.provider, Some(e.id)));
             Self {
@@ -289,8 +289,7 @@ mod wire {
                 _ => None,
             };
             let provider = w.booking_provider;
-            let external_booking =
-                w.external_booking_id.map(|id| ExternalBooking { provider, id });
+            let external_booking = w.external_booking_id.map(|id| ExternalBooking { provider, id });
             Ok(Self {
                 tenant_id: w.tenant_id,
                 customer_phone: w.customer_phone,

@@ -6,4 +6,5 @@ mod support;
 
 mod architecture;
 mod fixtures;
+mod resolve;
 mod schema;

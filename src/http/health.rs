@@ -1,0 +1,28 @@
+//! Is it alive, and does it take deliveries?
+
+use super::Shared;
+use super::problem::Problem;
+use actix_web::http::StatusCode;
+use actix_web::web::{Data, Json};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// Answers while the process runs.
+pub(super) async fn alive() -> Json<Value> {
+    Json(json!({ "status": "ok" }))
+}
+
+/// 200 when deliveries are taken: started, not stopping, database in reach.
+pub(super) async fn ready(shared: Data<Shared>) -> Result<Json<Value>, Problem> {
+    let away = |code, detail| Problem::new(StatusCode::SERVICE_UNAVAILABLE, code, detail);
+    if shared.readiness.is_draining() {
+        return Err(away("draining", "the service is stopping"));
+    }
+    if !shared.readiness.is_ready() {
+        return Err(away("starting", "the service has not reached its database yet"));
+    }
+    match tokio::time::timeout(Duration::from_secs(2), shared.db.ping()).await {
+        Ok(Ok(())) => Ok(Json(json!({ "status": "ready", "degraded": false }))),
+        _ => Err(away("database_away", "the database is not available")),
+    }
+}

@@ -1,0 +1,158 @@
+//! The route table, and what every answer has in common. The only place that names the web
+//! framework.
+
+mod api;
+mod extract;
+mod health;
+mod problem;
+mod webhooks;
+
+use crate::app::Readiness;
+use crate::clock::Clock;
+use crate::sources;
+use crate::storage::Db;
+use crate::storage::seal::MasterKey;
+use crate::tracking::Tracker;
+use crate::tracking::intake::Intake;
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{Server, ServiceRequest, ServiceResponse};
+use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::middleware::{Compress, Next, from_fn};
+use actix_web::web::{self, ServiceConfig};
+use actix_web::{App, Error, HttpMessage as _, HttpServer};
+use problem::Problem;
+use std::io;
+use std::net::TcpListener;
+use std::sync::Arc;
+use tracing_actix_web::{RequestId, RootSpanBuilder, TracingLogger};
+
+/// What the handlers share.
+#[derive(Clone)]
+pub struct Shared {
+    /// The database.
+    pub db: Db,
+    /// The master key.
+    pub key: MasterKey,
+    /// The time.
+    pub clock: Clock,
+    /// Takes deliveries.
+    pub intake: Arc<Intake>,
+    /// Tracks events that are stored already.
+    pub tracker: Tracker,
+    /// Whether deliveries are taken.
+    pub readiness: Arc<Readiness>,
+}
+
+/// Every route of the service.
+fn routes(config: &mut ServiceConfig) {
+    config
+        .service(read("/healthz", health::alive))
+        .service(read("/readyz", health::ready))
+        .configure(deliveries)
+        .service(
+            web::scope("/api/platform/tenants/{tenant_id}")
+                .service(read("/clients", api::clients::list))
+                .service(read("/clients/{id}", api::clients::show))
+                .service(read("/bookings", api::bookings::list))
+                .service(read("/events", api::events::list))
+                .default_service(web::to(problem::not_found)),
+        )
+        .default_service(web::to(problem::not_found));
+}
+
+/// The address of every source, bare and with a connection behind it.
+fn deliveries(config: &mut ServiceConfig) {
+    for source in sources::ALL.iter().copied() {
+        for path in [source.path().to_owned(), format!("{}/{{connection}}", source.path())] {
+            let mut resource = web::resource(path)
+                .app_data(web::Data::new(webhooks::Of(source)))
+                .route(web::post().to(webhooks::deliver))
+                .default_service(web::to(problem::method_not_allowed));
+            if source.has_handshake() {
+                resource = resource.route(web::get().to(webhooks::handshake));
+            }
+            config.service(resource);
+        }
+    }
+}
+
+/// A resource that answers GET and HEAD.
+fn read<F, Args>(path: &str, handler: F) -> actix_web::Resource
+where
+    F: actix_web::Handler<Args> + Clone,
+    Args: actix_web::FromRequest + 'static,
+    F::Output: actix_web::Responder + 'static,
+{
+    web::resource(path)
+        .route(web::get().to(handler.clone()))
+        .route(web::head().to(handler))
+        .default_service(web::to(problem::method_not_allowed))
+}
+
+/// The server on a bound socket; it serves once it is awaited.
+///
+/// # Errors
+/// When the socket can't be used.
+pub fn server(listener: TcpListener, shared: Shared) -> io::Result<Server> {
+    let shared = web::Data::new(shared);
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(shared.clone())
+            .app_data(problem::query_errors())
+            .configure(routes)
+            .wrap(Compress::default())
+            .wrap(from_fn(finish))
+            .wrap(TracingLogger::<Root>::new())
+    });
+    // The command waits for signals itself and stops the server in order.
+    Ok(server.disable_signals().shutdown_timeout(30).listen(listener)?.run())
+}
+
+/// The last touch on every answer: its request id, and the same in a problem's body.
+async fn finish(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let id = request.extensions().get::<RequestId>().map(ToString::to_string);
+    let response = next.call(request).await?;
+    let problem = response.response().error().and_then(|e| e.as_error::<Problem>()).cloned();
+    let mut response = match problem {
+        Some(problem) => {
+            let body = problem.response(id.as_deref());
+            response.into_response(body)
+        }
+        None => response.map_into_boxed_body(),
+    };
+    if let Some(value) = id.and_then(|id| HeaderValue::from_str(&id).ok()) {
+        response.headers_mut().insert(HeaderName::from_static("x-request-id"), value);
+    }
+    Ok(response)
+}
+
+/// The span of a request: its id, method and route pattern. Never the path or query, which can
+/// hold phone numbers and tokens.
+struct Root;
+
+impl RootSpanBuilder for Root {
+    fn on_request_start(request: &ServiceRequest) -> tracing::Span {
+        let id = request.extensions().get::<RequestId>().map(ToString::to_string);
+        let route = request.match_pattern().unwrap_or_default();
+        tracing::info_span!(
+            "request",
+            request_id = id.unwrap_or_default(),
+            method = %request.method(),
+            route,
+        )
+    }
+
+    fn on_request_end<B: MessageBody>(
+        span: tracing::Span,
+        outcome: &Result<ServiceResponse<B>, Error>,
+    ) {
+        let status = match outcome {
+            Ok(response) => response.status(),
+            Err(error) => error.as_response_error().status_code(),
+        };
+        tracing::debug!(parent: &span, status = status.as_u16(), "answered");
+    }
+}
