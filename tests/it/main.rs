@@ -5,6 +5,7 @@
 mod support;
 
 mod architecture;
+mod fixtures;
 mod resolve;
 mod schema;
 mod tracking;

@@ -11,8 +11,10 @@ use crate::sources::fields::{Draft, Field, Take, Told, normalise, yes_no};
 pub(super) enum Verdict {
     /// Something was booked.
     Booked,
-    /// Nothing was, or the analysis has no word about it.
+    /// Nothing was.
     NotBooked,
+    /// It has no word about it.
+    Silent,
     /// A booking was called off.
     Cancelled,
     /// A booking was moved.
@@ -46,7 +48,7 @@ fn verdict(draft: &Draft) -> Verdict {
         }
         // Day and clock without a word about them may be a wish.
         (None, ..) if draft.has_start() => Word::Unclear,
-        (None, ..) => Word::No,
+        (None, ..) => Word::None,
     };
     // What was confirmed in a call about a cancellation is the cancellation.
     let of_cancel = intent.contains("cancel") && booked == Word::Yes;
@@ -59,6 +61,7 @@ fn verdict(draft: &Draft) -> Verdict {
         (false, false) => match booked {
             Word::Yes => Verdict::Booked,
             Word::No => Verdict::NotBooked,
+            Word::None => Verdict::Silent,
             Word::Unclear => Verdict::Unclear,
         },
     }
@@ -70,6 +73,7 @@ enum Word {
     Yes,
     No,
     Unclear,
+    None,
 }
 
 impl Word {
@@ -96,8 +100,8 @@ mod tests {
         assert_eq!(of(&json!({"booked": 1})), Verdict::Booked);
         assert_eq!(of(&json!({"booking_status": "confirmed"})), Verdict::Booked);
         assert_eq!(of(&json!({"appointment_booked": false, "date": "x"})), Verdict::NotBooked);
-        assert_eq!(of(&json!({})), Verdict::NotBooked);
-        assert_eq!(of(&json!({"call_successful": true})), Verdict::NotBooked);
+        assert_eq!(of(&json!({})), Verdict::Silent);
+        assert_eq!(of(&json!({"call_successful": true})), Verdict::Silent);
         assert_eq!(of(&json!({"booked": "maybe"})), Verdict::Unclear);
         assert_eq!(of(&json!({"date": "2026-04-02", "time": "15:00"})), Verdict::Unclear);
     }

@@ -204,7 +204,7 @@ impl<'a> Conversation<'a> {
             Verdict::Booked if !failed => booking(understood, BookingStatus::Confirmed, telling),
             Verdict::Cancelled => change(understood, Told::Cancelled, None, telling),
             Verdict::Moved => change(understood, Told::Rescheduled, None, telling),
-            Verdict::NotBooked => Mapped::Ignored("no_booking".to_owned()),
+            Verdict::NotBooked | Verdict::Silent => Mapped::Ignored("no_booking".to_owned()),
             Verdict::Booked | Verdict::Unclear => {
                 let detail = "Nothing says for certain whether this was booked.";
                 understood.missing("appointment_booked", "booked_unclear", "status", detail);

@@ -27,7 +27,8 @@ pub(super) fn map(message: &Message<'_>) -> Mapped {
     };
     let Some(Value::Object(answers)) = answers else {
         let detail = "The form's answers are not a JSON object.";
-        return Mapped::NeedsReview(Problem::at(&at, "flow_unreadable", detail, "", None).into());
+        let problem = Problem { pointer: at, ..Problem::whole("flow_unreadable", detail) };
+        return Mapped::NeedsReview(problem.into());
     };
     let answers = plain(answers);
     let draft = draft(message, &answers, &place);
