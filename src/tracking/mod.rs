@@ -10,9 +10,12 @@ pub mod intake;
 pub mod people;
 pub mod resolve;
 
+mod draft;
 mod facts;
 mod gather;
 mod outcome;
+mod route;
+mod vouch;
 mod write;
 
 use crate::clock::Clock;
