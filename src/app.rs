@@ -166,7 +166,7 @@ async fn first_load(shared: &Shared, registry: &Registry) -> Result<(), StartErr
             registry.refresh().await
         };
         match loaded.await {
-            Ok(_) => return Ok(()),
+            Ok(()) => return Ok(()),
             Err(error) if error.is_unavailable() || error.is_conflict() => {
                 if !std::mem::replace(&mut said, true) {
                     tracing::warn!("the database is not available; waiting for it");

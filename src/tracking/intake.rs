@@ -73,7 +73,7 @@ pub enum Refusal {
     #[error("{}", problem.detail)]
     Malformed {
         /// What is wrong with it.
-        problem: Problem,
+        problem: Box<Problem>,
         /// Where it is kept.
         event_id: Option<Uuid>,
     },
@@ -230,7 +230,10 @@ impl Intake {
         };
         let answer = self.one(incoming, malformed_item(&incoming.body), route).await?;
         if can_correct(incoming.source) {
-            return Err(Refusal::Malformed { problem, event_id: answer.event_id });
+            return Err(Refusal::Malformed {
+                problem: Box::new(problem),
+                event_id: answer.event_id,
+            });
         }
         Ok(reply(incoming.source, vec![answer]))
     }

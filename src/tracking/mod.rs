@@ -128,7 +128,9 @@ impl Tracker {
     /// more locks when more turned out to be involved.
     async fn run(&self, work: &Work<'_>) -> Result<Answer, TrackError> {
         let mut locked: BTreeSet<String> = work.sightings.iter().flat_map(gather::locks).collect();
-        locked.extend(asked::identities(&work.mapped).iter().map(|i| i.key()));
+        locked.extend(
+            asked::identities(&work.mapped).iter().map(super::domain::person::Identity::key),
+        );
         locked.extend(work.key_hash.iter().map(|key| format!("delivery:{key}")));
         let mut failure = None;
         for attempt in 0..ATTEMPTS {
@@ -181,7 +183,7 @@ impl Tracker {
         locks::lock(&mut conn, tenant, &names).await?;
         let mut key = work.key_hash.as_deref();
         if let Some(known) = self.known(&mut conn, work).await? {
-            match self.repeat(work, &known)? {
+            match Self::repeat(work, &known)? {
                 Repeat::Answer(answer) => return Ok(answer),
                 Repeat::ReleaseKey => events::release_key(&mut conn, tenant, known.id).await?,
                 Repeat::Again => key = None,
@@ -201,7 +203,7 @@ impl Tracker {
         locked: &BTreeSet<String>,
     ) -> Result<Decided, Trouble> {
         let tenant = work.taken.tenant.id;
-        let (fresh, kept) = self.fresh(conn, work).await?;
+        let (fresh, kept) = Self::fresh(conn, work).await?;
         let gathered = match gather(conn, tenant, &fresh, locked).await {
             Ok(gathered) => gathered,
             Err(Stopped::Storage(error)) => return Err(error.into()),

@@ -45,11 +45,7 @@ impl Tracker {
     }
 
     /// Says what a known event means for this delivery.
-    pub(super) fn repeat(
-        &self,
-        work: &Work<'_>,
-        known: &events::KnownEvent,
-    ) -> Result<Repeat, Trouble> {
+    pub(super) fn repeat(work: &Work<'_>, known: &events::KnownEvent) -> Result<Repeat, Trouble> {
         let unreadable = Error::Inconsistent { table: "webhook_events", column: "answer" };
         let answer = || serde_json::from_str::<Answer>(&known.answer).map(Answer::repeated);
         if work.again {
@@ -71,7 +67,6 @@ impl Tracker {
     /// The sightings to be added. An event that is read again keeps those that have a booking
     /// (answered second) and tells the others anew.
     pub(super) async fn fresh(
-        &self,
         conn: &mut Conn<'_>,
         work: &Work<'_>,
     ) -> storage::Result<(Vec<Sighting>, Vec<BookingAnswer>)> {

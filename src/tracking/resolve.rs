@@ -255,7 +255,9 @@ impl<'a> Book<'a> {
             ([], None) => self.waiting.push((one, change)),
             ([place], _) => self.apply(one, *place),
             (places, _) if all => {
-                places.iter().for_each(|place| self.change(one, *place));
+                for place in places {
+                    self.change(one, *place);
+                }
                 self.settle_all();
             }
             _ => self.ambiguous.push(one),

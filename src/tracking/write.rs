@@ -303,12 +303,11 @@ impl Write<'_, '_> {
                     || account.business_id.is_empty()
             };
             let exact = rows.iter().find(|row| row.business_id == account.business_id);
-            match exact.or_else(|| rows.iter().find(fits)) {
-                Some(row) => self.keep_mapping(booking, row, &account).await?,
-                None => {
-                    let (tenant, client) = (self.tenant, booking.client);
-                    mappings::insert(self.conn, tenant, client, &account, self.now).await?;
-                }
+            if let Some(row) = exact.or_else(|| rows.iter().find(fits)) {
+                self.keep_mapping(booking, row, &account).await?;
+            } else {
+                let (tenant, client) = (self.tenant, booking.client);
+                mappings::insert(self.conn, tenant, client, &account, self.now).await?;
             }
         }
         Ok(())

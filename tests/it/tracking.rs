@@ -1,7 +1,6 @@
 //! From a signed delivery to client, booking and mapping, over HTTP, on both engines.
 
 use crate::support::app::TestApp;
-use crate::support::db::TestDb;
 use futures_util::future::join_all;
 use reqwest::StatusCode;
 use serde_json::{Value, json};

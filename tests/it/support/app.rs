@@ -14,7 +14,7 @@ use bookhook::sources;
 use bookhook::storage::connections::{self, AccountRow, Purpose};
 use bookhook::storage::seal::MasterKey;
 use bookhook::storage::{Db, tenants};
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use std::sync::OnceLock;
@@ -75,12 +75,16 @@ pub(crate) fn settings(url: &str) -> Settings {
     }
 }
 
+fn now() -> DateTime<Utc> {
+    Clock::system().now()
+}
+
 fn client() -> reqwest::Client {
     static PROVIDER: OnceLock<()> = OnceLock::new();
     PROVIDER.get_or_init(|| {
         rustls::crypto::ring::default_provider().install_default().expect("the only provider");
     });
-    reqwest::Client::builder().timeout(Duration::from_secs(60)).no_proxy().build().unwrap()
+    reqwest::Client::builder().timeout(Duration::from_mins(1)).no_proxy().build().unwrap()
 }
 
 impl TestApp {
@@ -117,7 +121,7 @@ impl TestApp {
 
     /// A tenant in Dublin.
     pub(crate) async fn tenant(&self, slug: &str) -> Uuid {
-        let id = ids::new(Utc::now());
+        let id = ids::new(now());
         self.tenant_with_id(id, slug).await
     }
 
@@ -133,7 +137,7 @@ impl TestApp {
         };
         let mut tx = self.db.begin().await.unwrap();
         let conn = &mut tx.conn();
-        assert!(tenants::insert(conn, slug, &settings, Utc::now()).await.unwrap());
+        assert!(tenants::insert(conn, slug, &settings, now()).await.unwrap());
         bookhook::storage::installation::bump_registry(conn).await.unwrap();
         tx.commit().await.unwrap();
         settings.id
@@ -159,7 +163,7 @@ impl TestApp {
     ) -> String {
         let key = MasterKey::parse(MASTER_KEY).unwrap();
         let public = format!("cn_{}", ids::random_text(20).unwrap());
-        let now = Utc::now();
+        let now = self::now();
         let mut tx = self.db.begin().await.unwrap();
         let conn = &mut tx.conn();
         let id = connections::insert(conn, &public, source, tenant, now).await.unwrap();
@@ -182,7 +186,7 @@ impl TestApp {
     /// A token of this role; `None` for the whole platform.
     pub(crate) async fn token(&self, role: Role, tenant: Option<Uuid>) -> String {
         let mut tx = self.db.begin().await.unwrap();
-        let made = auth::make_token(&mut tx.conn(), tenant, role, "test", Utc::now()).await;
+        let made = auth::make_token(&mut tx.conn(), tenant, role, "test", now()).await;
         tx.commit().await.unwrap();
         made.unwrap().1
     }
@@ -208,7 +212,7 @@ impl TestApp {
         id: &str,
     ) -> Answer {
         let found = sources::find(source).unwrap();
-        let headers = found.sign(secret, body, id, Utc::now()).unwrap();
+        let headers = found.sign(secret, body, id, now()).unwrap();
         let headers: Vec<(&str, &str)> = headers.iter().map(|(n, v)| (*n, v.as_str())).collect();
         self.post(&address(source, connection), &headers, body).await
     }
