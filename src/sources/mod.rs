@@ -6,6 +6,7 @@
 
 pub mod chat;
 pub mod fields;
+mod forwarded;
 pub mod json;
 pub mod n8n;
 mod posted;
@@ -327,3 +328,6 @@ pub struct Hints {
     /// The tenant it names, by id or slug.
     pub tenant: Option<String>,
 }
+
+#[cfg(test)]
+mod tests;

@@ -51,8 +51,13 @@ pub(super) fn hints(body: &[u8]) -> Hints {
     Hints { accounts: Vec::new(), tenant }
 }
 
-/// The one event of a delivery.
-pub(super) fn split(delivery: &Delivery<'_>, rank: Rank) -> Result<Vec<Item>, Malformed> {
+/// The one event of a delivery. Where it does not say when it happened, that is `usual`, or when
+/// it was sent.
+pub(super) fn split(
+    delivery: &Delivery<'_>,
+    rank: Rank,
+    usual: Option<DateTime<Utc>>,
+) -> Result<Vec<Item>, Malformed> {
     let root = json::object(delivery.body)?;
     let post = Post::of(&root);
     let header = |name| delivery.headers.get(name).filter(|value| !value.trim().is_empty());
@@ -63,7 +68,7 @@ pub(super) fn split(delivery: &Delivery<'_>, rank: Rank) -> Result<Vec<Item>, Ma
         account: None,
         tenant: post.tenant(),
         key: key.map_or(DeliveryKey::BodyForAnHour, |key| DeliveryKey::Chosen(key.to_owned())),
-        occurred_at: told_at.or_else(|| when::absolute(header(TIMESTAMP)?)),
+        occurred_at: told_at.or(usual).or_else(|| when::absolute(header(TIMESTAMP)?)),
         rank,
         raw: delivery.body.to_vec(),
     }])
@@ -164,7 +169,8 @@ impl<'a> Post<'a> {
                 holder.and_then(|holder| names.iter().find_map(|key| holder.get(*key)))
             };
             let found = direct.and_then(Raw::of).or_else(|| inner().and_then(Raw::of));
-            found.and_then(|raw| raw.text().map(str::to_owned))
+            let named = found.and_then(|raw| raw.text().map(str::to_owned));
+            named.filter(|name| name.len() <= json::MAX_ID)
         };
         self.levels.iter().find_map(|(_, object)| named(object))
     }

@@ -7,7 +7,7 @@ use super::names::{Job, job_of};
 use super::tools::{self, End, ToolCall};
 use crate::domain::booking::ChangeOf;
 use crate::domain::channel::{BookingStatus, Channel};
-use crate::sources::fields::{Draft, Place, Rules, Sender, Take, Told, Understood};
+use crate::sources::fields::{Draft, Field, Place, Rules, Sender, Take, Told, Understood};
 use crate::sources::{Item, Malformed, Mapped, Reading, Review, Telling, json};
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
@@ -108,7 +108,7 @@ impl<'a> Conversation<'a> {
         let tellings = self.tools.iter().filter_map(|tool| match (tool.end, verdict) {
             (End::Done, _) => Some(self.tool(tool)),
             (End::NotDone, _) | (End::Unclear, Verdict::NotBooked) => None,
-            (End::Unclear, Verdict::Booked) if open == 1 && tool.job == Job::Book => {
+            (End::Unclear, Verdict::Booked) if open == 1 && tool.job.books() => {
                 Some(self.tool(tool))
             }
             (End::Unclear, _) => Some(self.unclear(tool)),
@@ -123,30 +123,35 @@ impl<'a> Conversation<'a> {
         match tool.job {
             Job::Cancel => self.change(understood, Told::Cancelled, tool, telling),
             Job::Move => self.change(understood, Told::Rescheduled, tool, telling),
-            Job::Book | Job::Other => booking(understood, BookingStatus::Confirmed, telling),
+            Job::Confirm if !tool.tells_booking() => {
+                self.change(understood, Told::Confirmed, tool, telling)
+            }
+            _ => booking(understood, BookingStatus::Confirmed, telling),
         }
     }
 
     /// Answer before arguments; then, where the call booked one thing only, what the analysis and
     /// the agent's notes add to it.
     fn read_tool(&self, tool: &ToolCall) -> Understood {
+        let plain = self.draft(tool, &BTreeMap::new()).read(&self.rules());
         let alone = self.tools.iter().filter(|t| t.end != End::NotDone).count() == 1;
-        let plain = self.draft(tool, &BTreeMap::new(), alone).read(&self.rules());
         // With several in one call, a correction is meant for those that lack something.
         if self.reading.overrides.is_empty() || (!alone && plain.clone().is_complete()) {
             return plain;
         }
-        self.draft(tool, self.reading.overrides, alone).read(&self.rules())
+        self.draft(tool, self.reading.overrides).read(&self.rules())
     }
 
-    fn draft(&self, tool: &ToolCall, overrides: &BTreeMap<String, String>, alone: bool) -> Draft {
+    fn draft(&self, tool: &ToolCall, overrides: &BTreeMap<String, String>) -> Draft {
         let asked_at = Place::inside_text(&tool.asked_at);
         let mut draft = Draft::corrected(overrides).at(&asked_at);
         for level in tools::levels(&tool.answer) {
             draft.add(level, &Place::inside_text(&tool.answered_at), Take::Result);
         }
         draft.add(&tool.arguments, &asked_at, Take::Tool);
-        if alone && tool.job == Job::Book {
+        let books = |t: &&ToolCall| t.job.books() && t.end != End::NotDone;
+        let only_one = self.tools.iter().filter(books).count() == 1;
+        if only_one && tool.job.books() && tool.tells_booking() {
             draft.add(&self.custom.0, &self.custom.1, Take::All);
             draft.add(&self.collected.0, &self.collected.1, Take::All);
         }
@@ -161,7 +166,7 @@ impl<'a> Conversation<'a> {
         tool: &ToolCall,
         telling: Telling<()>,
     ) -> Mapped {
-        let booked = |t: &&ToolCall| t.job == Job::Book && t.end == End::Done && t.seq < tool.seq;
+        let booked = |t: &&ToolCall| t.job.books() && t.end == End::Done && t.seq < tool.seq;
         let here = self.tools.iter().filter(booked).count() == 1;
         let of = self.context.clone().filter(|_| here).map(ChangeOf::Context);
         change(understood, told, of, telling)
@@ -180,12 +185,14 @@ impl<'a> Conversation<'a> {
         let job = job_of(name);
         let mut draft = Draft::corrected(self.reading.overrides);
         draft.add(&arguments, &Place::object("/args"), Take::Tool);
+        let whole = draft.get(Field::Service).is_some() || draft.has_start();
         let told_as = tools::told_as(name, Some(&Value::Object(arguments)));
         let telling = self.telling("function", self.seq_after, vec![told_as]);
         let understood = Understood { told: None, ..draft.read(&self.rules()) };
         let of = || self.context.clone().map(ChangeOf::Context);
         match job {
-            Job::Book => booking(understood, BookingStatus::Pending, telling),
+            Job::Confirm if !whole => change(understood, Told::Confirmed, of(), telling),
+            Job::Book | Job::Confirm => booking(understood, BookingStatus::Pending, telling),
             Job::Cancel => change(understood, Told::Cancelled, of(), telling),
             Job::Move => change(understood, Told::Rescheduled, of(), telling),
             Job::Other => Mapped::Ignored("function_not_booking".to_owned()),
@@ -199,7 +206,7 @@ impl<'a> Conversation<'a> {
         draft.add(&self.collected.0, &self.collected.1, Take::All);
         let mut understood = draft.read(&self.rules());
         let telling = self.telling("analysis", self.seq_after, Vec::new());
-        let failed = self.tools.iter().any(|tool| tool.job == Job::Book);
+        let failed = self.tools.iter().any(|tool| tool.job.books());
         match verdict {
             Verdict::Booked if !failed => booking(understood, BookingStatus::Confirmed, telling),
             Verdict::Cancelled => change(understood, Told::Cancelled, None, telling),

@@ -3,7 +3,7 @@
 use crate::domain::person::{Identity, WhatsAppId};
 use crate::domain::phone::Phone;
 use crate::sources::fields::{Sender, split_name};
-use crate::sources::{Item, Lead, Reading};
+use crate::sources::{Item, Lead, Reading, json};
 use serde_json::{Map, Value};
 
 /// The pointer of the only message of an event.
@@ -49,7 +49,7 @@ impl<'a> Message<'a> {
 
     /// The key of this message, under which a later one may name what it told.
     pub(super) fn context(&self) -> Option<String> {
-        self.text("id").map(context_of)
+        self.text("id").filter(|id| id.len() <= json::MAX_ID).map(context_of)
     }
 
     /// True for a text that somebody else wrote, passed on.
