@@ -4,6 +4,15 @@
 //! readings out. A fifth source is one file, one word in the list below, one folder in
 //! `fixtures/`; routing, fixture tests, `send` and the docs read the list.
 
+pub mod chat;
+pub mod fields;
+pub mod json;
+pub mod n8n;
+mod posted;
+pub mod retell;
+pub mod signature;
+pub mod whatsapp;
+
 use crate::domain::booking::{Change, UnifiedBookingData};
 use crate::domain::channel::Channel;
 use crate::domain::person::Identity;
@@ -17,13 +26,13 @@ use std::collections::BTreeMap;
 
 /// Lists the sources: each is a module here with a unit struct `Source`.
 macro_rules! sources {
-    ($($module:ident),* $(,)?) => {
+    ($($module:ident),+ $(,)?) => {
         /// Every source, in the order in which people see them.
-        pub const ALL: &[&dyn Source] = &[$(&$module::Source),*];
+        pub const ALL: &[&dyn Source] = &[$(&$module::Source),+];
     };
 }
 
-sources![];
+sources![retell, chat, whatsapp, n8n];
 
 /// The source of this name.
 #[must_use]
@@ -100,6 +109,7 @@ pub enum DeliveryKey {
 }
 
 /// What one event says.
+#[expect(clippy::large_enum_variant, reason = "an event tells one booking, and seldom another")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Mapped {
@@ -137,6 +147,15 @@ pub struct Telling<T> {
     pub set_by_person: Vec<String>,
     /// What is told.
     pub data: T,
+}
+
+impl<T> Telling<T> {
+    /// The same place in the event, telling this.
+    #[must_use]
+    pub fn holding<U>(self, data: U, set_by_person: Vec<String>) -> Telling<U> {
+        let Self { item, seq, context, told_as, .. } = self;
+        Telling { item, seq, context, told_as, set_by_person, data }
+    }
 }
 
 /// Somebody who asked and did not book.
@@ -184,6 +203,12 @@ impl Review {
     #[must_use]
     pub fn whole(code: &str, detail: &str) -> Self {
         Self { problems: vec![Problem::whole(code, detail)], understood: BTreeMap::new() }
+    }
+}
+
+impl From<Problem> for Review {
+    fn from(problem: Problem) -> Self {
+        Self { problems: vec![problem], understood: BTreeMap::new() }
     }
 }
 

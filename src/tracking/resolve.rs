@@ -294,6 +294,19 @@ impl<'a> Book<'a> {
         }
     }
 
+    /// Settles every booking, until none of them merges with another any more.
+    fn settle_all(&mut self) {
+        let mut before = usize::MAX;
+        while self.drafts.len() < before {
+            before = self.drafts.len();
+            for place in 0..before {
+                if place < self.drafts.len() {
+                    self.settle(place);
+                }
+            }
+        }
+    }
+
     /// Another live booking in the same slot whose references don't contradict.
     fn beside(&self, place: usize) -> Option<usize> {
         let draft = self.drafts.get(place).filter(|draft| !draft.is_cancelled())?;
@@ -309,15 +322,33 @@ impl<'a> Book<'a> {
     fn take_change(&mut self, one: &'a Seen, change: &'a Change) {
         let again = self.places(|draft| draft.was_told(&one.sighting));
         let found = if again.is_empty() { self.targets(one, change) } else { again };
-        let all = matches!(&change.of, ChangeOf::ExternalId { provider: Some(_), .. });
+        let found = self.of_its_service(found, change);
+        let all = change.telling.is_none()
+            && matches!(&change.of, ChangeOf::ExternalId { provider: Some(_), .. });
         match (found.as_slice(), &change.telling) {
             ([], Some(telling)) => self.take_telling(one, telling),
             ([], None) if change.of == ChangeOf::OnlyOpenPending => self.spent.push(one),
             ([], None) => self.waiting.push((one, change)),
             ([place], _) => self.apply(one, *place),
-            (places, _) if all => places.iter().for_each(|place| self.change(one, *place)),
+            (places, _) if all => {
+                places.iter().for_each(|place| self.change(one, *place));
+                self.settle_all();
+            }
             _ => self.ambiguous.push(one),
         }
+    }
+
+    /// Of several bookings that a change may be of, those of the service that it tells.
+    fn of_its_service(&self, found: Vec<usize>, change: &Change) -> Vec<usize> {
+        let Some(telling) = change.telling.as_ref().filter(|_| found.len() > 1) else {
+            return found;
+        };
+        let key = telling.service_key();
+        let same = |place: &&usize| {
+            self.drafts.get(**place).is_some_and(|draft| draft.fold.service_key == key)
+        };
+        let same: Vec<usize> = found.iter().filter(same).copied().collect();
+        if same.is_empty() { found } else { same }
     }
 
     fn apply(&mut self, one: &'a Seen, place: usize) {

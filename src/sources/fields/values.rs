@@ -1,0 +1,246 @@
+//! The value ladders: from what a caller wrote to what it certainly means.
+
+use serde_json::Value;
+use unicode_normalization::UnicodeNormalization;
+
+/// A value as it stood in the body, before anything is read into it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Raw {
+    /// A text, trimmed.
+    Text(String),
+    /// A number, as it was written.
+    Number(String),
+    /// True or false.
+    Flag(bool),
+    /// A list or an object where one value was expected.
+    Many,
+}
+
+impl Raw {
+    /// The value, or `None` where it says nothing: `null`, an empty list, a placeholder.
+    #[must_use]
+    pub fn of(value: &Value) -> Option<Self> {
+        match value {
+            Value::Null => None,
+            Value::Bool(flag) => Some(Self::Flag(*flag)),
+            Value::Number(number) => Some(Self::Number(number.to_string())),
+            Value::String(text) if is_placeholder(text) => None,
+            Value::String(text) => Some(Self::Text(text.trim().to_owned())),
+            // A form's choice of several comes as a list: with one choice it is that value.
+            Value::Array(items) => match items.as_slice() {
+                [] => None,
+                [one] if !one.is_array() => Self::of(one),
+                _ => Some(Self::Many),
+            },
+            Value::Object(object) if object.is_empty() => None,
+            Value::Object(_) => Some(Self::Many),
+        }
+    }
+
+    /// The text or the number's text.
+    #[must_use]
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) | Self::Number(text) => Some(text),
+            Self::Flag(_) | Self::Many => None,
+        }
+    }
+
+    /// The value for the person who reviews.
+    #[must_use]
+    pub fn shown(&self) -> Option<String> {
+        match self {
+            Self::Text(text) | Self::Number(text) => Some(text.clone()),
+            Self::Flag(flag) => Some(flag.to_string()),
+            Self::Many => None,
+        }
+    }
+}
+
+/// A name or a word without what only decorates it: NFKC, lower case, letters and digits only.
+#[must_use]
+pub fn normalise(text: &str) -> String {
+    if text.is_ascii() {
+        let kept = text.bytes().filter(u8::is_ascii_alphanumeric);
+        return kept.map(|b| char::from(b.to_ascii_lowercase())).collect();
+    }
+    let folded = text.nfkc().flat_map(char::to_lowercase);
+    folded.filter(|c| c.is_alphanumeric()).collect()
+}
+
+/// True for what forms and language models write where they know nothing, and for a template's
+/// variable that nobody filled in.
+#[must_use]
+pub fn is_placeholder(text: &str) -> bool {
+    const WORDS: &[&str] = &[
+        "", "?", "-", "--", "n/a", "na", "none", "null", "nil", "undefined", "unknown", "caller",
+        "anonymous", "not provided", "not specified", "not given", "not available", "no phone",
+        "caller_number", "[object object]",
+    ];
+    let text = text.trim();
+    let is_variable = text.starts_with("{{") && text.ends_with("}}");
+    is_variable || (text.len() <= 16 && WORDS.contains(&text.to_lowercase().as_str()))
+}
+
+/// True for what people answer when they don't mind who serves them.
+pub(super) fn is_anyone(text: &str) -> bool {
+    const WORDS: &[&str] = &[
+        "any", "anyone", "anybody", "anystaff", "anystylist", "anyavailable", "anystaffmember",
+        "nopreference", "firstavailable", "whoever", "egal",
+    ];
+    WORDS.contains(&normalise(text).as_str())
+}
+
+/// Reads yes or no; anything else is unknown, never no.
+#[must_use]
+pub fn yes_no(raw: &Raw) -> Option<bool> {
+    let word = match raw {
+        Raw::Flag(flag) => return Some(*flag),
+        Raw::Number(text) => text.clone(),
+        Raw::Text(text) => normalise(text),
+        Raw::Many => return None,
+    };
+    match word.as_str() {
+        "true" | "yes" | "y" | "1" | "booked" | "confirmed" => Some(true),
+        "false" | "no" | "n" | "0" | "notbooked" | "notconfirmed" => Some(false),
+        _ => None,
+    }
+}
+
+/// Reads whole minutes, 1 to 1440: `60`, `"60"`, `60 min`, `1 hour`.
+pub(super) fn minutes(text: &str) -> Option<u32> {
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
+    let factor = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "m" | "min" | "mins" | "min." | "minute" | "minutes" => 1,
+        "h" | "hr" | "hrs" | "hour" | "hours" => 60,
+        _ => return None,
+    };
+    let is_whole = !fraction.is_empty() && fraction.bytes().all(|b| b == b'0');
+    let minutes = whole.parse::<u32>().ok()?.checked_mul(factor)?;
+    (is_whole && (1..=1440).contains(&minutes)).then_some(minutes)
+}
+
+/// Reads an e-mail address by its form alone, into lower case.
+pub(super) fn email(text: &str) -> Option<String> {
+    let text = text.strip_prefix("mailto:").unwrap_or(text);
+    let (local, domain) = text.rsplit_once('@')?;
+    let odd = |c: char| c.is_whitespace() || c.is_control() || "()<>[],;:\\\"@".contains(c);
+    let label = |label: &str| !label.is_empty() && !label.starts_with('-') && !label.ends_with('-');
+    let dots = |text: &str| text.starts_with('.') || text.ends_with('.') || text.contains("..");
+    let local_fits = (1..=64).contains(&local.len()) && !dots(local);
+    let domain_fits = domain.contains('.') && domain.split('.').all(label);
+    let letters =
+        !local.contains(odd) && domain.chars().all(|c| c.is_alphanumeric() || "-.".contains(c));
+    let fits = local_fits && domain_fits && letters && text.len() <= 254;
+    fits.then(|| text.to_lowercase())
+}
+
+/// One string as first and last name: the last word is the last name, unless there is one only.
+#[must_use]
+pub fn split_name(name: &str) -> (String, Option<String>) {
+    match name.trim().rsplit_once(char::is_whitespace) {
+        Some((first, last)) => (first.trim_end().to_owned(), Some(last.to_owned())),
+        None => (name.trim().to_owned(), None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_says_nothing_counts_as_absent() {
+        for text in [
+            "", "  ", "N/A", "n/a", "none", "Unknown", "caller", "anonymous", "Not provided",
+            "Not Specified", "?", "null", "undefined", "{{customer_name}}", "caller_number",
+        ] {
+            assert_eq!(Raw::of(&Value::from(text)), None, "{text:?}");
+        }
+        for text in ["None Such", "Ann", "0", "no", "{{a}} b"] {
+            assert!(Raw::of(&Value::from(text)).is_some(), "{text:?}");
+        }
+        assert_eq!(Raw::of(&Value::Null), None);
+        assert_eq!(Raw::of(&serde_json::json!([])), None);
+        assert_eq!(Raw::of(&serde_json::json!(["Cut"])), Some(Raw::Text("Cut".to_owned())));
+        assert_eq!(Raw::of(&serde_json::json!(["Cut", "Colour"])), Some(Raw::Many));
+    }
+
+    #[test]
+    fn yes_and_no_are_read_and_everything_else_is_unknown() {
+        let read = |value: Value| Raw::of(&value).as_ref().and_then(yes_no);
+        for yes in
+            [true.into(), "true".into(), "Yes".into(), "y".into(), "1".into(), Value::from(1)]
+        {
+            assert_eq!(read(yes), Some(true));
+        }
+        for no in
+            [false.into(), "FALSE".into(), "no".into(), "N".into(), "0".into(), Value::from(0)]
+        {
+            assert_eq!(read(no), Some(false));
+        }
+        for unknown in ["maybe".into(), "2".into(), Value::from(2), "".into(), Value::Null] {
+            assert_eq!(read(unknown), None);
+        }
+    }
+
+    #[test]
+    fn a_duration_is_whole_minutes() {
+        for text in ["60", "60 min", "60min", "60.0", "60 Minutes", "1 hour", "1h"] {
+            assert_eq!(minutes(text), Some(60), "{text}");
+        }
+        for text in
+            ["", "0", "-60", "60.5", "an hour", "1h 30m", "60-90", "1441", "99999999999", "."]
+        {
+            assert_eq!(minutes(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_email_is_checked_for_form_and_lowered() {
+        assert_eq!(email("Niamh.OBrien@Example.IE").as_deref(), Some("niamh.obrien@example.ie"));
+        assert_eq!(
+            email("o'brien+salon@mail.example.com").as_deref(),
+            Some("o'brien+salon@mail.example.com")
+        );
+        assert_eq!(email("zoë@müller.example").as_deref(), Some("zoë@müller.example"));
+        for text in [
+            "niamh dot obrien at example dot ie",
+            "a@b",
+            "@example.ie",
+            "a@",
+            "a b@example.ie",
+            "a@example..ie",
+            "a@@example.ie",
+            "a@-x.ie",
+            ".a@example.ie",
+            "<a@example.ie>",
+        ] {
+            assert_eq!(email(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_last_word_is_the_last_name() {
+        let split = |name| {
+            let (first, last) = split_name(name);
+            (first, last.unwrap_or_default())
+        };
+        let pair = |first: &str, last: &str| (first.to_owned(), last.to_owned());
+        assert_eq!(split("Niamh O'Brien"), pair("Niamh", "O'Brien"));
+        assert_eq!(split("Seán Ó Súilleabháin"), pair("Seán Ó", "Súilleabháin"));
+        assert_eq!(split(" Áine "), pair("Áine", ""));
+        assert_eq!(split("中村"), pair("中村", ""));
+        assert_eq!(split("中村\u{3000}花子"), pair("中村", "花子"));
+    }
+
+    #[test]
+    fn names_are_compared_without_decoration() {
+        assert_eq!(normalise("Caller's email id"), "callersemailid");
+        assert_eq!(normalise("appointment date"), "appointmentdate");
+        assert_eq!(normalise("Ｎame"), "name");
+        assert!(is_anyone("No preference"));
+        assert!(!is_anyone("Annie"));
+    }
+}

@@ -1,0 +1,255 @@
+//! From one Retell event to what it tells.
+
+use super::FUNCTION;
+use super::analysis::Verdict;
+use super::body::{Body, Talk};
+use super::names::{Job, job_of};
+use super::tools::{self, End, ToolCall};
+use crate::domain::booking::ChangeOf;
+use crate::domain::channel::{BookingStatus, Channel};
+use crate::sources::fields::{Draft, Place, Rules, Sender, Take, Told, Understood};
+use crate::sources::{Item, Malformed, Mapped, Reading, Review, Telling, json};
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+
+/// Reads one event. Only ended and analysed calls and chats, and function calls, tell anything.
+pub(super) fn map(item: &Item, reading: &Reading<'_>) -> Vec<Mapped> {
+    let known = ["call_ended", "call_analyzed", "chat_ended", "chat_analyzed", FUNCTION];
+    if !known.contains(&item.kind.as_str()) {
+        return vec![Mapped::Ignored(ignored_word(&item.kind))];
+    }
+    let body: Body = match json::typed(&item.raw) {
+        Ok(body) => body,
+        Err(Malformed { problem }) => return vec![Mapped::NeedsReview(problem.into())],
+    };
+    let asked = (json::word(body.name.as_deref()), json::build(body.args.as_deref()));
+    let talk = body.talk();
+    let talked =
+        talk.as_ref().map(|(talk, is_chat)| Conversation::of(talk, *is_chat, item, reading));
+    match (item.kind == FUNCTION, asked, talked) {
+        (true, (Some(name), Some(Value::Object(arguments))), talked) => {
+            let talked = talked.unwrap_or_else(|| Conversation::nameless(item, reading));
+            vec![talked.function(&name, arguments)]
+        }
+        (false, _, Some(talked)) => talked.map(),
+        _ => {
+            let detail = "The event has neither a call nor a chat, or a function no arguments.";
+            vec![Mapped::NeedsReview(Review::whole("call_missing", detail))]
+        }
+    }
+}
+
+/// A word for an event that is never read: one of a closed list.
+fn ignored_word(kind: &str) -> String {
+    const KNOWN: &[&str] = &[
+        "call_started", "transcript_updated", "transfer_started", "transfer_bridged",
+        "transfer_cancelled", "transfer_ended", "chat_started", "call_inbound", "chat_inbound",
+    ];
+    let known = KNOWN.contains(&kind);
+    if known { format!("event_{kind}") } else { "event_unknown".to_owned() }
+}
+
+/// One call or chat, and how it is read.
+pub(super) struct Conversation<'a> {
+    context: Option<String>,
+    sender: Sender,
+    channel: Channel,
+    tools: Vec<ToolCall>,
+    /// The place behind all tool calls.
+    seq_after: i32,
+    /// What the analysis filled in, and where.
+    pub(super) custom: (Map<String, Value>, Place),
+    /// What the agent noted, and where.
+    pub(super) collected: (Map<String, Value>, Place),
+    told_at: DateTime<Utc>,
+    reading: &'a Reading<'a>,
+}
+
+impl<'a> Conversation<'a> {
+    fn nameless(item: &Item, reading: &'a Reading<'a>) -> Self {
+        Self::of(&Talk::default(), false, item, reading)
+    }
+
+    fn of(talk: &Talk, is_chat: bool, item: &Item, reading: &'a Reading<'a>) -> Self {
+        let (base, list, analysis) = if is_chat {
+            ("/chat", "message_with_tool_calls", "chat_analysis")
+        } else {
+            ("/call", "transcript_with_tool_calls", "call_analysis")
+        };
+        let user = talk.whatsapp_user().filter(|_| is_chat);
+        let channel = match (is_chat, &user) {
+            (false, _) => Channel::Voice,
+            (true, Some(_)) => Channel::WhatsApp,
+            (true, None) => Channel::Web,
+        };
+        let phone = user.or_else(|| talk.caller(reading.tenant));
+        let place = |inner: &str| Place::object(&format!("{base}/{inner}"));
+        let custom_at = place(&format!("{analysis}/custom_analysis_data"));
+        let told_at = item.occurred_at.unwrap_or(reading.received_at).min(reading.received_at);
+        Self {
+            context: talk.context(),
+            sender: Sender { phone, ..Sender::default() },
+            channel,
+            tools: tools::all(talk.entries(), &format!("{base}/{list}")),
+            seq_after: i32::try_from(talk.entries().len()).unwrap_or(i32::MAX),
+            custom: (talk.custom().unwrap_or_default(), custom_at),
+            collected: (talk.collected().unwrap_or_default(), place("collected_dynamic_variables")),
+            told_at,
+            reading,
+        }
+    }
+
+    /// What the tools did; what one left open, the analysis settles where it can only mean that
+    /// one. Where no tool did anything the analysis speaks alone.
+    fn map(&self) -> Vec<Mapped> {
+        let verdict = self.verdict();
+        let open = self.tools.iter().filter(|tool| tool.end == End::Unclear).count();
+        let tellings = self.tools.iter().filter_map(|tool| match (tool.end, verdict) {
+            (End::Done, _) => Some(self.tool(tool)),
+            (End::NotDone, _) | (End::Unclear, Verdict::NotBooked) => None,
+            (End::Unclear, Verdict::Booked) if open == 1 && tool.job == Job::Book => {
+                Some(self.tool(tool))
+            }
+            (End::Unclear, _) => Some(self.unclear(tool)),
+        });
+        let mapped: Vec<Mapped> = tellings.collect();
+        if mapped.is_empty() { vec![self.analysis(verdict)] } else { mapped }
+    }
+
+    fn tool(&self, tool: &ToolCall) -> Mapped {
+        let understood = self.read_tool(tool);
+        let telling = self.telling(&tool.item, tool.seq, tool.told_as.clone());
+        match tool.job {
+            Job::Cancel => self.change(understood, Told::Cancelled, tool, telling),
+            Job::Move => self.change(understood, Told::Rescheduled, tool, telling),
+            Job::Book | Job::Other => booking(understood, BookingStatus::Confirmed, telling),
+        }
+    }
+
+    /// Answer before arguments; then, where the call booked one thing only, what the analysis and
+    /// the agent's notes add to it.
+    fn read_tool(&self, tool: &ToolCall) -> Understood {
+        let alone = self.tools.iter().filter(|t| t.end != End::NotDone).count() == 1;
+        let plain = self.draft(tool, &BTreeMap::new(), alone).read(&self.rules());
+        // With several in one call, a correction is meant for those that lack something.
+        if self.reading.overrides.is_empty() || (!alone && plain.clone().is_complete()) {
+            return plain;
+        }
+        self.draft(tool, self.reading.overrides, alone).read(&self.rules())
+    }
+
+    fn draft(&self, tool: &ToolCall, overrides: &BTreeMap<String, String>, alone: bool) -> Draft {
+        let asked_at = Place::inside_text(&tool.asked_at);
+        let mut draft = Draft::corrected(overrides).at(&asked_at);
+        for level in tools::levels(&tool.answer) {
+            draft.add(level, &Place::inside_text(&tool.answered_at), Take::Result);
+        }
+        draft.add(&tool.arguments, &asked_at, Take::Tool);
+        if alone && tool.job == Job::Book {
+            draft.add(&self.custom.0, &self.custom.1, Take::All);
+            draft.add(&self.collected.0, &self.collected.1, Take::All);
+        }
+        draft
+    }
+
+    /// A change that names no booking is of the one that this very call has booked before.
+    fn change(
+        &self,
+        understood: Understood,
+        told: Told,
+        tool: &ToolCall,
+        telling: Telling<()>,
+    ) -> Mapped {
+        let booked = |t: &&ToolCall| t.job == Job::Book && t.end == End::Done && t.seq < tool.seq;
+        let here = self.tools.iter().filter(booked).count() == 1;
+        let of = self.context.clone().filter(|_| here).map(ChangeOf::Context);
+        change(understood, told, of, telling)
+    }
+
+    fn unclear(&self, tool: &ToolCall) -> Mapped {
+        let mut understood = self.read_tool(tool);
+        understood.home = Some(Place::inside_text(&tool.answered_at));
+        let detail = "The tool's answer does not say for certain whether it was done.";
+        understood.missing("", "result_unclear", "status", detail);
+        Mapped::NeedsReview(understood.review())
+    }
+
+    /// A call of a function of ours, in the middle of a conversation: not settled before its end.
+    fn function(&self, name: &str, arguments: Map<String, Value>) -> Mapped {
+        let job = job_of(name);
+        let mut draft = Draft::corrected(self.reading.overrides);
+        draft.add(&arguments, &Place::object("/args"), Take::Tool);
+        let told_as = tools::told_as(name, Some(&Value::Object(arguments)));
+        let telling = self.telling("function", self.seq_after, vec![told_as]);
+        let understood = Understood { told: None, ..draft.read(&self.rules()) };
+        let of = || self.context.clone().map(ChangeOf::Context);
+        match job {
+            Job::Book => booking(understood, BookingStatus::Pending, telling),
+            Job::Cancel => change(understood, Told::Cancelled, of(), telling),
+            Job::Move => change(understood, Told::Rescheduled, of(), telling),
+            Job::Other => Mapped::Ignored("function_not_booking".to_owned()),
+        }
+    }
+
+    /// What the analysis tells by itself.
+    fn analysis(&self, verdict: Verdict) -> Mapped {
+        let mut draft = Draft::corrected(self.reading.overrides);
+        draft.add(&self.custom.0, &self.custom.1, Take::All);
+        draft.add(&self.collected.0, &self.collected.1, Take::All);
+        let mut understood = draft.read(&self.rules());
+        let telling = self.telling("analysis", self.seq_after, Vec::new());
+        let failed = self.tools.iter().any(|tool| tool.job == Job::Book);
+        match verdict {
+            Verdict::Booked if !failed => booking(understood, BookingStatus::Confirmed, telling),
+            Verdict::Cancelled => change(understood, Told::Cancelled, None, telling),
+            Verdict::Moved => change(understood, Told::Rescheduled, None, telling),
+            Verdict::NotBooked | Verdict::Silent => Mapped::Ignored("no_booking".to_owned()),
+            Verdict::Booked | Verdict::Unclear => {
+                let detail = "Nothing says for certain whether this was booked.";
+                understood.missing("appointment_booked", "booked_unclear", "status", detail);
+                Mapped::NeedsReview(understood.review())
+            }
+        }
+    }
+
+    fn rules(&self) -> Rules<'_> {
+        Rules {
+            tenant: self.reading.tenant,
+            told_at: Some(self.told_at),
+            contract: false,
+            channel: Some(self.channel),
+            sender: Some(&self.sender),
+        }
+    }
+
+    fn telling(&self, item: &str, seq: i32, told_as: Vec<String>) -> Telling<()> {
+        Telling {
+            item: item.to_owned(),
+            seq,
+            context: self.context.clone(),
+            told_as,
+            set_by_person: Vec::new(),
+            data: (),
+        }
+    }
+}
+
+fn booking(understood: Understood, usual: BookingStatus, telling: Telling<()>) -> Mapped {
+    let set_by_person = understood.set_by_person.clone();
+    let booking = understood.booking(usual);
+    let told = |data| Mapped::Booking(telling.holding(data, set_by_person));
+    booking.map_or_else(Mapped::NeedsReview, told)
+}
+
+fn change(
+    understood: Understood,
+    told: Told,
+    of: Option<ChangeOf>,
+    telling: Telling<()>,
+) -> Mapped {
+    let set_by_person = understood.set_by_person.clone();
+    let change = understood.change(told, of);
+    let told = |data| Mapped::Change(telling.holding(data, set_by_person));
+    change.map_or_else(Mapped::NeedsReview, told)
+}

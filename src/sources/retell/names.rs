@@ -1,0 +1,71 @@
+//! What a tool does, by its name: agents are free in what they call their tools.
+
+use crate::sources::fields::normalise;
+
+/// What a tool does to bookings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Job {
+    /// Makes one.
+    Book,
+    /// Calls one off.
+    Cancel,
+    /// Moves one.
+    Move,
+    /// Anything else, or nothing.
+    Other,
+}
+
+/// What is done to what: `book_appointment`, `create-booking`, `confirmReservation`.
+///
+/// A tool that only looks, prepares or sends is none of these, whatever else its name says.
+pub(super) fn job_of(tool: &str) -> Job {
+    const NOUNS: &[&str] = &["appointment", "booking", "job", "reservation"];
+    const NOT: &[&str] = &[
+        "check", "avail", "status", "lookup", "list", "find", "search", "detail", "link", "sms",
+        "email", "reminder", "draft", "prepare", "validate", "quote", "slot",
+    ];
+    let name = normalise(tool);
+    let about = |rest: &str| NOUNS.iter().any(|noun| rest.contains(noun));
+    let after =
+        |verbs: &[&str]| verbs.iter().any(|verb| name.strip_prefix(verb).is_some_and(about));
+    if NOT.iter().any(|word| name.contains(word)) {
+        Job::Other
+    } else if name == "cancel" || after(&["cancel"]) {
+        Job::Cancel
+    } else if name == "reschedule" || after(&["reschedule", "move", "change"]) {
+        Job::Move
+    } else if after(&["book", "create", "confirm", "start"]) {
+        Job::Book
+    } else {
+        Job::Other
+    }
+}
+
+/// True for a tool that begins a booking which another one is to finish.
+pub(super) fn only_begins(tool: &str) -> bool {
+    normalise(tool).starts_with("start")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tool_is_known_by_what_it_does() {
+        for name in [
+            "book_appointment", "book_appointment_cal", "create_booking", "create-booking",
+            "confirm_booking", "bookAppointment", "Book Appointment", "book_job", "start_booking",
+        ] {
+            assert_eq!(job_of(name), Job::Book, "{name}");
+        }
+        assert_eq!(job_of("cancel_appointment"), Job::Cancel);
+        assert_eq!(job_of("reschedule_appointment"), Job::Move);
+        for name in [
+            "check_availability", "check_availability_cal", "end_call", "transfer_call", "booking",
+            "book_appointment_check", "create_booking_link", "collect_appointment_data", "",
+            "get_appointment", "create_client", "confirm_booking_sms", "приём",
+        ] {
+            assert_eq!(job_of(name), Job::Other, "{name}");
+        }
+    }
+}

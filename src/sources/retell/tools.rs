@@ -1,0 +1,295 @@
+//! The tool calls of a conversation, each with its result, and whether it did what it says.
+
+use super::body::Entry;
+use super::names::{Job, job_of, only_begins};
+use crate::sources::fields::{Field, Raw, is_field, normalise, yes_no};
+use crate::sources::{json, signature};
+use serde_json::{Map, Value};
+
+/// A tool call that books, cancels or moves.
+#[derive(Debug)]
+pub(super) struct ToolCall {
+    /// Its place in the conversation.
+    pub(super) seq: i32,
+    /// Its name in the event.
+    pub(super) item: String,
+    /// What the same call is told as in other events.
+    pub(super) told_as: Vec<String>,
+    /// What it does.
+    pub(super) job: Job,
+    /// How it ended.
+    pub(super) end: End,
+    /// What it was asked.
+    pub(super) arguments: Map<String, Value>,
+    /// The pointer of what it was asked.
+    pub(super) asked_at: String,
+    /// What it answered, as far as that is JSON, or a reference found in its words.
+    pub(super) answer: Map<String, Value>,
+    /// The pointer of its answer.
+    pub(super) answered_at: String,
+}
+
+/// How a tool call ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// It did what it says.
+    Done,
+    /// It did not, or nobody knows because its result never came.
+    NotDone,
+    /// It answered in a way that could mean either.
+    Unclear,
+}
+
+/// All calls of booking tools, in order. `base` is the pointer of the transcript.
+pub(super) fn all(entries: &[Entry], base: &str) -> Vec<ToolCall> {
+    let mut calls: Vec<ToolCall> = Vec::new();
+    for (place, entry) in entries.iter().enumerate() {
+        if let Some(mut call) = invocation(entries, place, entry, base) {
+            if calls.iter().any(|other| other.item == call.item) {
+                call.item = format!("{}#{place}", call.item);
+            }
+            calls.push(call);
+        }
+    }
+    calls
+}
+
+/// What a call of a function is told as, wherever it is told: its name and its arguments, without
+/// the words that the agent says meanwhile.
+pub(super) fn told_as(name: &str, arguments: Option<&Value>) -> String {
+    let mut arguments = arguments.cloned().unwrap_or_default();
+    if let Some(object) = arguments.as_object_mut() {
+        object.remove("execution_message");
+    }
+    let text = format!("{name} {}", json::canonical(&arguments));
+    format!("args:{}", signature::fingerprint(&text))
+}
+
+fn invocation(entries: &[Entry], place: usize, entry: &Entry, base: &str) -> Option<ToolCall> {
+    if json::word(entry.role.as_deref())? != "tool_call_invocation" {
+        return None;
+    }
+    let name = json::word(entry.name.as_deref())?;
+    let job = job_of(&name);
+    let arguments = arguments_of(entry).filter(|_| job != Job::Other)?;
+    let id = json::word(entry.tool_call_id.as_deref());
+    let result = id.as_deref().and_then(|id| result_of(entries, place, id));
+    let args = told_as(&name, Some(&Value::Object(arguments.clone())));
+    let by_id = id.as_ref().map(|id| format!("tool:{id}"));
+    let (answer, end, answered_at) = match result {
+        Some((at, result)) => {
+            let (answer, end) = read_result(&name, job, result);
+            (answer, end, format!("{base}/{at}/content"))
+        }
+        None => (Map::new(), End::NotDone, String::new()),
+    };
+    Some(ToolCall {
+        seq: i32::try_from(place).ok()?,
+        item: by_id.clone().unwrap_or_else(|| format!("tool:#{place}")),
+        told_as: by_id.into_iter().chain([args]).collect(),
+        job,
+        end,
+        arguments,
+        asked_at: format!("{base}/{place}/arguments"),
+        answer,
+        answered_at,
+    })
+}
+
+/// The arguments: an object written into a text, or, from some agents, the object itself.
+fn arguments_of(entry: &Entry) -> Option<Map<String, Value>> {
+    let value = match json::build(entry.arguments.as_deref())? {
+        Value::String(text) => json::inner(&text)?,
+        other => other,
+    };
+    value.as_object().cloned()
+}
+
+/// The result that belongs to a call, and its place: the next one with the same id.
+fn result_of<'a>(entries: &'a [Entry], place: usize, id: &str) -> Option<(usize, &'a Entry)> {
+    let is_result = |entry: &Entry| {
+        json::word(entry.role.as_deref()).as_deref() == Some("tool_call_result")
+            && json::word(entry.tool_call_id.as_deref()).as_deref() == Some(id)
+    };
+    entries.iter().enumerate().skip(place + 1).find(|(_, entry)| is_result(entry))
+}
+
+/// What a result says, and whether the tool did its work. `successful` alone says only that the
+/// tool's server answered; the answer's own words count first.
+fn read_result(name: &str, job: Job, result: &Entry) -> (Map<String, Value>, End) {
+    let successful = json::build(result.successful.as_deref()).and_then(|v| v.as_bool());
+    let content = json::build(result.content.as_deref());
+    let (answer, said) = match content {
+        Some(Value::Object(answer)) => read_object(answer, job),
+        Some(Value::Bool(done)) => (Map::new(), Some(done)),
+        Some(Value::String(text)) => match json::inner(&text) {
+            Some(Value::Object(answer)) => read_object(answer, job),
+            Some(Value::Bool(done)) => (Map::new(), Some(done)),
+            _ => read_prose(&text, job),
+        },
+        _ => (Map::new(), None),
+    };
+    let named = levels(&answer).iter().any(|level| has(level, Field::Reference));
+    let end = match (said, successful) {
+        (Some(true), _) if only_begins(name) && !named && !is_booked(&answer) => End::NotDone,
+        (Some(true), _) => End::Done,
+        // An id was made, and yet the call is told to have failed: a person must look.
+        (None, Some(false)) if named => End::Unclear,
+        (Some(false), _) | (None, Some(false)) => End::NotDone,
+        (None, _) if named => End::Done,
+        (None, _) => End::Unclear,
+    };
+    (answer, end)
+}
+
+/// The answer, and the objects in it that tell of the same booking.
+pub(super) fn levels(answer: &Map<String, Value>) -> Vec<&Map<String, Value>> {
+    const INNER: &[&str] = &["data", "result", "booking", "appointment", "reservation"];
+    let mut found = vec![answer];
+    let mut next = 0;
+    while let Some(level) = found.get(next).copied() {
+        found.extend(INNER.iter().filter_map(|key| level.get(*key)?.as_object()));
+        next += 1;
+    }
+    found
+}
+
+/// What an answer's flags say together: one no is a no.
+fn read_object(answer: Map<String, Value>, job: Job) -> (Map<String, Value>, Option<bool>) {
+    let levels = levels(&answer);
+    let flags: Vec<bool> = levels.iter().flat_map(|level| flags_of(level, job)).collect();
+    let said = if flags.is_empty() { None } else { Some(flags.iter().all(|flag| *flag)) };
+    (answer, said)
+}
+
+fn flags_of(level: &Map<String, Value>, job: Job) -> Vec<bool> {
+    let flag = |(key, value): (&String, &Value)| {
+        let raw = Raw::of(value)?;
+        match normalise(key).as_str() {
+            "success" | "successful" | "succeeded" | "ok" => yes_no(&raw),
+            "error" | "errors" => Some(yes_no(&raw) == Some(false)),
+            "status" => status_flag(raw.text()?, job),
+            key if is_field(key, Field::Booked) => yes_no(&raw),
+            _ => None,
+        }
+    };
+    level.iter().filter_map(flag).collect()
+}
+
+fn status_flag(text: &str, job: Job) -> Option<bool> {
+    match normalise(text).as_str() {
+        "ok" | "success" | "successful" => Some(true),
+        "booked" | "jobbooked" | "confirmed" | "created" | "scheduled" | "accepted" | "pending" => {
+            Some(job != Job::Cancel)
+        }
+        "cancelled" | "canceled" => Some(job == Job::Cancel),
+        "rescheduled" | "moved" | "updated" => Some(job == Job::Move),
+        "failed" | "failure" | "error" | "rejected" | "declined" | "unavailable" | "conflict" => {
+            Some(false)
+        }
+        _ => None,
+    }
+}
+
+fn is_booked(answer: &Map<String, Value>) -> bool {
+    levels(answer).iter().any(|level| has(level, Field::Booked))
+}
+
+fn has(level: &Map<String, Value>, field: Field) -> bool {
+    level.iter().any(|(key, value)| is_field(&normalise(key), field) && Raw::of(value).is_some())
+}
+
+/// What a sentence says: only one that begins by saying that it is done, and takes nothing back.
+fn read_prose(text: &str, job: Job) -> (Map<String, Value>, Option<bool>) {
+    const NOT: &[&str] = &[
+        "not ", "n't", "no ", "unable", "fail", "error", "sorry", "unavailable", "taken",
+        "already", "conflict", "however", "but ", "pending", "invalid", "unsuccessful",
+    ];
+    let done: &[&str] = match job {
+        Job::Cancel => &["cancelled", "canceled", "appointment cancelled", "booking cancelled"],
+        Job::Move => &["rescheduled", "moved", "appointment rescheduled", "appointment moved"],
+        _ => &[
+            "booked", "confirmed", "success", "appointment booked", "appointment confirmed",
+            "appointment created", "booking confirmed", "booking created",
+        ],
+    };
+    let words = text.trim().to_lowercase();
+    let words = words.trim_start_matches(|c: char| !c.is_alphanumeric());
+    let begins = done.iter().any(|done| words.starts_with(done));
+    let denies = NOT.iter().any(|not| words.contains(not));
+    let said = match (begins, denies) {
+        (true, false) => Some(true),
+        (false, true) => Some(false),
+        _ => None,
+    };
+    (reference_in(text).into_iter().collect(), said)
+}
+
+/// The reference that a sentence names: `ref NB-2207`.
+fn reference_in(text: &str) -> Option<(String, Value)> {
+    let edge = |c: char| !c.is_alphanumeric() && c != '-' && c != '_';
+    let mut words = text.split(edge).filter(|word| !word.is_empty());
+    words.find(|word| ["ref", "reference"].contains(&word.to_lowercase().as_str()))?;
+    let reference = words.next().filter(|word| word.chars().any(|c| c.is_ascii_digit()))?;
+    Some(("reference".to_owned(), Value::from(reference)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn end(name: &str, content: &str, successful: Option<bool>) -> End {
+        let entry = serde_json::json!({
+            "role": "tool_call_result", "content": content, "successful": successful,
+        });
+        let entry: Entry = serde_json::from_str(&entry.to_string()).unwrap();
+        read_result(name, job_of(name), &entry).1
+    }
+
+    #[test]
+    fn the_answers_own_words_count_before_the_servers_success() {
+        for (content, expected) in [
+            (r#"{"success":true,"booking_id":"A1"}"#, End::Done),
+            (r#"{"booked":"true"}"#, End::Done),
+            (r#"{"status":"Job booked","jobId":"7"}"#, End::Done),
+            (r#"{"success":true,"data":{"id":"x1"}}"#, End::Done),
+            (r#"{"booking_id":"A1"}"#, End::Done),
+            ("true", End::Done),
+            ("Booked: Brow Lamination, ref NB-2207", End::Done),
+            (r#"{"success":false}"#, End::NotDone),
+            (r#"{"success":true,"booked":false}"#, End::NotDone),
+            (r#"{"error":"slot taken"}"#, End::NotDone),
+            ("Sorry, that time is taken.", End::NotDone),
+            ("Booked? No, that did not work.", End::Unclear),
+            ("Thanks!", End::Unclear),
+            ("", End::Unclear),
+            ("{}", End::Unclear),
+            (r#"{"message":"ok"}"#, End::Unclear),
+        ] {
+            assert_eq!(end("book_appointment", content, Some(true)), expected, "{content}");
+            assert_eq!(end("book_appointment", content, None), expected, "{content}");
+        }
+    }
+
+    #[test]
+    fn a_failed_call_is_not_done_unless_it_says_that_it_is() {
+        let booked = |content| end("book_appointment", content, Some(false));
+        assert_eq!(booked("Request failed with status code 500"), End::NotDone);
+        assert_eq!(booked("{}"), End::NotDone);
+        assert_eq!(booked(r#"{"booking_id":"A1"}"#), End::Unclear);
+    }
+
+    #[test]
+    fn a_tool_that_begins_must_show_that_it_ended() {
+        assert_eq!(end("start_booking", r#"{"success":true}"#, Some(true)), End::NotDone);
+        assert_eq!(end("start_booking", r#"{"success":true,"booked":true}"#, None), End::Done);
+    }
+
+    #[test]
+    fn equal_arguments_are_one_telling() {
+        let one = json::inner(r#"{"a":1,"b":"x","execution_message":"One moment."}"#);
+        let other = json::inner(r#"{ "b":"x", "a":1 }"#);
+        assert_eq!(told_as("book", one.as_ref()), told_as("book", other.as_ref()));
+        assert_ne!(told_as("book", one.as_ref()), told_as("cancel", one.as_ref()));
+    }
+}
