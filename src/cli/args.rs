@@ -12,25 +12,25 @@ use std::str::FromStr;
 /// Whose something is: one tenant's, or the whole platform's.
 #[derive(Args, Clone, Debug)]
 #[group(required = true, multiple = false)]
-pub struct Owner {
+pub(super) struct Owner {
     /// The tenant it is for, by id or slug
     #[arg(long, value_name = "TENANT")]
-    pub tenant: Option<String>,
+    pub(super) tenant: Option<String>,
     /// It is for the whole platform
     #[arg(long)]
-    pub platform: bool,
+    pub(super) platform: bool,
 }
 
 /// Where a connection's secret comes from.
 #[derive(Args, Clone, Debug, Default)]
 #[group(multiple = false)]
-pub struct SecretGiven {
+pub(super) struct SecretGiven {
     /// Read the secret from standard input
     #[arg(long)]
-    pub secret_stdin: bool,
+    pub(super) secret_stdin: bool,
     /// The secret; other users of this machine can see it while the command runs
     #[arg(long, value_name = "SECRET")]
-    pub secret: Option<String>,
+    pub(super) secret: Option<String>,
 }
 
 impl SecretGiven {
@@ -67,7 +67,9 @@ pub(super) fn read_file(path: &str) -> Result<Vec<u8>> {
 }
 
 /// Reads a word of a closed list, and names the list in the help.
-pub(super) fn one_of<T>(words: impl IntoIterator<Item = &'static str>) -> impl TypedValueParser<Value = T>
+pub(super) fn one_of<T>(
+    words: impl IntoIterator<Item = &'static str>,
+) -> impl TypedValueParser<Value = T>
 where
     T: FromStr + Clone + Send + Sync + 'static,
     T::Err: Display,

@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 /// What can be done with connections.
 #[derive(Subcommand, Debug)]
-pub enum Command {
+pub(super) enum Command {
     /// Make a connection; its secret is shown now and never again
     #[command(after_help = add::EXAMPLES)]
     Add(add::Add),

@@ -125,7 +125,7 @@ async fn readable_tenants(db: &Db) -> storage::Result<Finding> {
         .iter()
         .filter_map(|row| Some(format!("{}: {}", row.slug, row.settings().err()?)))
         .collect();
-    Ok(summary(faults, format!("{} tenants, their settings can be read", rows.len())))
+    Ok(summary(&faults, format!("{} tenants, their settings can be read", rows.len())))
 }
 
 /// Every active connection must have a secret that opens.
@@ -141,7 +141,7 @@ async fn secrets(db: &Db, key: &MasterKey, now: DateTime<Utc>) -> storage::Resul
         let fault = secret_fault(&row.source, &own, key);
         faults.extend(fault.map(|fault| format!("{} ({}): {fault}", row.public_id, row.source)));
     }
-    Ok(summary(faults, format!("{} active, each with a live secret that opens", rows.len())))
+    Ok(summary(&faults, format!("{} active, each with a live secret that opens", rows.len())))
 }
 
 fn secret_fault(source: &str, own: &[&SecretRow], key: &MasterKey) -> Option<String> {
@@ -191,7 +191,7 @@ async fn newest_event(db: &Db) -> storage::Result<Option<DateTime<Utc>>> {
     Ok(newest)
 }
 
-fn summary(faults: Vec<String>, well: String) -> Finding {
+fn summary(faults: &[String], well: String) -> Finding {
     if faults.is_empty() { Ok(well) } else { Err(faults.join("; ")) }
 }
 

@@ -50,7 +50,7 @@ pub enum Error {
     #[error("standard output can't be written to")]
     Output(#[from] io::Error),
     /// An address can't be posted to.
-    #[error("{url} can't be reached; is the service running there?")]
+    #[error("{url} can't be reached; check the address, and that the service runs there")]
     Unreachable {
         /// The address.
         url: String,

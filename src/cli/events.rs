@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 /// What can be done with events.
 #[derive(Subcommand, Debug)]
-pub enum Command {
+pub(super) enum Command {
     /// List events, the newest first
     List(list::List),
     /// Show an event: its raw body, what was understood, why it wasn't tracked

@@ -24,15 +24,22 @@ use clap::{Parser, Subcommand};
 use desk::Desk;
 use print::Printer;
 
+/// Shown below the help: what no flag says, since other users of a machine can see flags.
+const VARIABLES: &str = "\
+Only in the environment or in bookhook.toml:
+  BOOKHOOK_MASTER_KEY  32 random bytes in base64 that secrets are kept under; needed with PostgreSQL
+                       (on SQLite one is made beside the database). Make one: openssl rand -base64 32
+  BOOKHOOK_SPOOL       Where deliveries wait while PostgreSQL is away (default: bookhook-spool.db)";
+
 /// One customer record from every booking webhook.
 #[derive(Parser, Debug)]
-#[command(name = "bookhook", version, propagate_version = true)]
+#[command(name = "bookhook", version, after_help = VARIABLES)]
 pub struct Cli {
-    #[command(flatten)]
-    given: Given,
     /// Print the result as JSON
     #[arg(long, global = true)]
     json: bool,
+    #[command(flatten, next_help_heading = "Settings")]
+    given: Given,
     #[command(subcommand)]
     command: Command,
 }

@@ -37,7 +37,7 @@ impl Answered {
 /// A client for this address. A proxy is for the world outside, not for this machine.
 pub(super) fn client(url: &Url) -> Result<Client> {
     let builder = Client::builder()
-        .timeout(Duration::from_secs(60))
+        .timeout(Duration::from_mins(1))
         .redirect(reqwest::redirect::Policy::none())
         .user_agent(concat!("bookhook/", env!("CARGO_PKG_VERSION")));
     let local = url.host_str().is_some_and(|host| {

@@ -67,31 +67,30 @@ pub(super) struct Printer {
 impl Printer {
     /// Prints one result.
     pub(super) fn record(self, record: &Record) -> io::Result<()> {
-        if self.json { self.value(record) } else { say(&record.lines()) }
+        if self.json { value(record) } else { say(&record.lines()) }
     }
 
     /// Prints several results; people see these columns of them, and `none` when there are none.
     pub(super) fn list(self, records: &[Record], shown: &[&str]) -> io::Result<()> {
         if self.json {
-            return self.value(&records);
+            return value(&records);
         }
         if records.is_empty() {
             return say("none");
         }
         say(&table(records, shown))
     }
+}
 
-    /// Prints one result as one line of JSON.
-    pub(super) fn line(self, record: &Record) -> io::Result<()> {
-        let text = serde_json::to_string(record).map_err(io::Error::other)?;
-        write(&format!("{text}\n"))
-    }
+/// Prints one result as one line of JSON.
+pub(super) fn line(record: &Record) -> io::Result<()> {
+    let text = serde_json::to_string(record).map_err(io::Error::other)?;
+    write(&format!("{text}\n"))
+}
 
-    /// Prints as JSON whatever the mode.
-    pub(super) fn value(self, value: &impl Serialize) -> io::Result<()> {
-        let text = serde_json::to_string_pretty(value).map_err(io::Error::other)?;
-        write(&format!("{text}\n"))
-    }
+fn value(value: &impl Serialize) -> io::Result<()> {
+    let text = serde_json::to_string_pretty(value).map_err(io::Error::other)?;
+    write(&format!("{text}\n"))
 }
 
 /// Prints text for people. What could steer a terminal is taken out: much of it was sent by others.
@@ -114,8 +113,7 @@ pub(super) fn columns(rows: &[Vec<String>]) -> String {
     let width = |column: usize| {
         rows.iter().filter_map(|row| row.get(column)).map(|c| c.chars().count()).max().unwrap_or(0)
     };
-    let widths: Vec<usize> =
-        (0..rows.iter().map(Vec::len).max().unwrap_or(0)).map(width).collect();
+    let widths: Vec<usize> = (0..rows.iter().map(Vec::len).max().unwrap_or(0)).map(width).collect();
     let line = |row: &Vec<String>| {
         let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()

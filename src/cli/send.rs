@@ -20,13 +20,13 @@ Examples:
     bookhook send n8n booking.json --to https://bookings.example.com --secret-stdin < secret.txt
   With a service token in place of a signature (chat and n8n)
     bookhook send chat booking.json --token bk_live_…
-  Save the JSON of a shell pipe
+  A payload from a pipe
     jq .payload export.json | bookhook send whatsapp - --connection cn_5f1c2b…";
 
 /// What to send, where to, and as whom.
 #[derive(clap::Args, Debug)]
 #[command(after_help = EXAMPLES)]
-pub struct Args {
+pub(super) struct Args {
     /// The source whose payload it is
     #[arg(value_parser = args::source())]
     source: &'static dyn Source,
@@ -90,8 +90,11 @@ fn shown(file: &str, answered: &Answered) -> String {
 
 fn address(args: &Args) -> Result<Url> {
     let base = args.to.as_str().trim_end_matches('/');
-    let connection = args.connection.iter().map(|id| format!("/{id}")).collect::<String>();
-    let url = format!("{base}{}{connection}", args.source.path());
+    let path = args.source.path();
+    let url = match &args.connection {
+        Some(id) => format!("{base}{path}/{id}"),
+        None => format!("{base}{path}"),
+    };
     url.parse().map_err(|_| Error::Usage(format!("--to {}: that is no address", args.to)))
 }
 
@@ -108,6 +111,10 @@ async fn credential(
             return Ok(Credential::Token(token.clone()));
         }
         return Err(Error::Usage(format!("{name} signs its deliveries: pass --secret, no token")));
+    }
+    if args.secret.secret_stdin && args.files.iter().any(|file| file == "-") {
+        let both = "standard input can't be both the secret and a payload";
+        return Err(Error::Usage(both.to_owned()));
     }
     if let Some(secret) = args.secret.read()? {
         return Ok(Credential::Secret(secret));

@@ -23,7 +23,7 @@ pub(super) async fn run(settings: &Settings, clock: Clock, printer: Printer) -> 
 
 fn announce(printer: Printer, url: &str) -> io::Result<()> {
     if printer.json {
-        return printer.line(&Record::default().with("url", url));
+        return print::line(&Record::default().with("url", url));
     }
     print::say(&format!("listening on {url}"))
 }

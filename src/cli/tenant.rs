@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 /// What can be done with tenants.
 #[derive(Subcommand, Debug)]
-pub enum Command {
+pub(super) enum Command {
     /// Make a tenant
     Add(Add),
     /// List all tenants
@@ -26,7 +26,7 @@ pub enum Command {
 
 /// A new tenant.
 #[derive(Args, Debug)]
-pub struct Add {
+pub(super) struct Add {
     /// What people call it
     #[arg(long)]
     name: String,

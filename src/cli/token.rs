@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 /// What can be done with tokens.
 #[derive(Subcommand, Debug)]
-pub enum Command {
+pub(super) enum Command {
     /// Make a token: the only time it is shown
     Add(Add),
     /// List all tokens, without what they are
@@ -27,7 +27,7 @@ pub enum Command {
 
 /// A new token.
 #[derive(Args, Debug)]
-pub struct Add {
+pub(super) struct Add {
     /// What it may do
     #[arg(long, value_parser = one_of::<Role>(Role::ALL.iter().map(|w| w.as_str())))]
     role: Role,

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 /// What to read, and for whom.
 #[derive(clap::Args, Debug)]
-pub struct Args {
+pub(super) struct Args {
     /// The source whose payload it is
     #[arg(value_parser = args::source())]
     source: &'static dyn Source,
@@ -85,12 +85,12 @@ fn shown(record: &Record) -> String {
         let problem = record.get("malformed").and_then(|p| p.get("detail")).and_then(Value::as_str);
         return format!("{}: malformed: {}\n", record.text("file"), problem.unwrap_or_default());
     };
-    let mut lines = format!("{}: {}\n", record.text("file"), record.text("kind"));
-    for (what, says) in told.iter().filter_map(Value::as_object).flatten() {
-        let data = says.get("data").unwrap_or(says);
-        lines.push_str(&format!("  {what}\n{}\n", indented(data)));
-    }
-    lines
+    let says = |(what, says): (&String, &Value)| {
+        format!("  {what}\n{}\n", indented(says.get("data").unwrap_or(says)))
+    };
+    let says = told.iter().filter_map(Value::as_object).flatten().map(says);
+    let heading = format!("{}: {}\n", record.text("file"), record.text("kind"));
+    std::iter::once(heading).chain(says).collect()
 }
 
 fn indented(data: &Value) -> String {

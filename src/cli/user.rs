@@ -11,7 +11,7 @@ use clap::{Args, Subcommand};
 
 /// What can be done with users.
 #[derive(Subcommand, Debug)]
-pub enum Command {
+pub(super) enum Command {
     /// Let a person sign in
     Add(Add),
     /// List all users
@@ -20,14 +20,14 @@ pub enum Command {
 
 /// A new user.
 #[derive(Args, Debug)]
-pub struct Add {
+pub(super) struct Add {
     /// Their e-mail address
     #[arg(long)]
     email: String,
     /// What they may do
     #[arg(long, value_parser = one_of::<Role>(Role::ALL.iter().map(|w| w.as_str())))]
     role: Role,
-    /// The tenant they belong to, by id or slug; a platform_admin belongs to none
+    /// The tenant they belong to, by id or slug; a `platform_admin` belongs to none
     #[arg(long)]
     tenant: Option<String>,
     /// Read their password from standard input: at least 12 characters
@@ -47,8 +47,7 @@ async fn add(desk: &Desk, new: Add) -> Result<()> {
     let tenant = desk.tenant_if(new.tenant.as_deref()).await?.map(|row| row.id);
     let password = stdin_line("the password")?;
     let (mut tx, now) = (desk.db.begin().await?, desk.now());
-    let made =
-        auth::make_user(&mut tx.conn(), &new.email, &password, new.role, tenant, now).await;
+    let made = auth::make_user(&mut tx.conn(), &new.email, &password, new.role, tenant, now).await;
     let id = made?;
     tx.commit().await?;
     let record = Record::default()

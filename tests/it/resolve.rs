@@ -71,10 +71,9 @@ fn by_start(hour: i64) -> ChangeOf {
 
 impl Word {
     fn booking(&self) -> UnifiedBookingData {
-        let label = self.label.map(|id| ExternalBooking {
-            provider: Some("phorest".to_owned()),
-            id: id.to_owned(),
-        });
+        let label = self
+            .label
+            .map(|id| ExternalBooking { provider: Some("phorest".to_owned()), id: id.to_owned() });
         UnifiedBookingData {
             tenant_id: Uuid::nil(),
             customer_phone: Some(Phone::from_stored(format!("+35387000000{}", self.person))),

@@ -1,7 +1,7 @@
 //! `connection add`.
 
-use super::{account, account_ids};
 use super::secret::{Holder, read_or_make, refuse_undivided};
+use super::{account, account_ids};
 use crate::cli::args::{self, Owner, SecretGiven};
 use crate::cli::desk::{Desk, find_tenant, random_text};
 use crate::cli::error::{Error, Result};
@@ -26,13 +26,14 @@ Examples:
 
 /// A new connection.
 #[derive(Args, Debug)]
-pub struct Add {
+pub(in crate::cli) struct Add {
     /// Where its deliveries come from
     #[arg(long, value_parser = args::source())]
     source: &'static dyn Source,
     #[command(flatten)]
     owner: Owner,
-    /// A provider account whose deliveries it takes (Retell agent_id, WhatsApp phone_number_id);
+    /// A provider account whose deliveries it takes (Retell `agent_id`, WhatsApp
+    /// `phone_number_id`);
     /// with --platform also the tenant it belongs to. May be given several times
     #[arg(long = "account", value_name = "ID[=TENANT]")]
     accounts: Vec<String>,
@@ -155,7 +156,8 @@ async fn taken(conn: &mut Conn<'_>, wanted: &AccountRow) -> Result<Error> {
     });
     let rows = connections::list(conn).await?;
     let holder = rows.iter().find(|row| Some(row.id) == same.map(|a| a.connection_id));
-    let (account, id) = (&wanted.account_id, holder.map_or("another", |row| row.public_id.as_str()));
+    let (account, id) =
+        (&wanted.account_id, holder.map_or("another", |row| row.public_id.as_str()));
     Ok(Error::Refused(format!(
         "that tenant has the account {account} on its connection {id} already; rotate that one's \
          secret with `bookhook connection rotate`, or disable it first"

@@ -13,7 +13,7 @@ use clap::Args;
 
 /// A new secret for a connection.
 #[derive(Args, Debug)]
-pub struct Rotate {
+pub(in crate::cli) struct Rotate {
     /// The connection's id: cn_…
     id: String,
     #[command(flatten)]

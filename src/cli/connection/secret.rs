@@ -3,25 +3,27 @@
 use crate::cli::args::SecretGiven;
 use crate::cli::desk::{Desk, random_text};
 use crate::cli::error::{Error, Result};
-use crate::sources::{Manners, Source};
+use crate::sources::{Manners, Source, signature};
 use crate::storage::Conn;
 use crate::storage::connections::{self, Purpose};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use uuid::Uuid;
 
 /// The secret that is given, checked for its form, or a new one where the source has none of its
 /// own.
-pub(super) fn read_or_make(source: &dyn Source, given: &SecretGiven, desk: &Desk) -> Result<String> {
+pub(super) fn read_or_make(
+    source: &dyn Source,
+    given: &SecretGiven,
+    desk: &Desk,
+) -> Result<String> {
     let name = source.name();
     match given.read()? {
         Some(secret) => match source.sign(&secret, b"{}", "msg_form", desk.now()) {
             Ok(_) => Ok(secret),
-            Err(sentence) => Err(Error::Refused(format!("that is no secret of {name}: {sentence}"))),
+            Err(sentence) => {
+                Err(Error::Refused(format!("that is no secret of {name}: {sentence}")))
+            }
         },
-        None if source.makes_secrets() => {
-            Ok(format!("whsec_{}", STANDARD.encode(random_text(32)?)))
-        }
+        None if source.makes_secrets() => Ok(signature::standard_secret(&random_text(32)?)),
         None => Err(Error::Refused(format!(
             "{name} chose its secret itself; pass that one with --secret-stdin"
         ))),

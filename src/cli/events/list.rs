@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 /// Which events.
 #[derive(Args, Debug)]
-pub struct List {
+pub(in crate::cli) struct List {
     /// Only this tenant's, by id or slug (default: everyone's, and what belongs to no tenant yet)
     #[arg(long)]
     tenant: Option<String>,

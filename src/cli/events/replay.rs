@@ -27,11 +27,11 @@ Examples:
 
 /// Events to read again.
 #[derive(Args, Debug)]
-pub struct Replay {
+pub(in crate::cli) struct Replay {
     /// The events' ids
     #[arg(required = true, value_name = "ID")]
     ids: Vec<Uuid>,
-    /// What a person supplies, by the names of UnifiedBookingData; replaces what the body says
+    /// What a person supplies, by the names of `UnifiedBookingData`; replaces what the body says
     #[arg(long, value_name = "FIELD=VALUE", value_parser = assignment)]
     set: Vec<(String, String)>,
 }
@@ -48,12 +48,7 @@ pub(super) async fn run(desk: &Desk, replay: Replay) -> Result<()> {
     Ok(desk.printer.list(&records, &shown)?)
 }
 
-async fn one(
-    desk: &Desk,
-    tracker: &Tracker,
-    id: Uuid,
-    set: &[(String, String)],
-) -> Result<Answer> {
+async fn one(desk: &Desk, tracker: &Tracker, id: Uuid, set: &[(String, String)]) -> Result<Answer> {
     let mut reader = desk.db.reader().await?;
     let conn = &mut reader.conn();
     let Some(row) = events::find_anywhere(conn, id).await? else {
@@ -82,7 +77,8 @@ async fn one(
 fn overrides(row: &EventRow, set: &[(String, String)]) -> Result<BTreeMap<String, String>> {
     let stored = row.overrides.as_deref().map(serde_json::from_str).transpose();
     let unreadable = format!("what was supplied for the event {} before can't be read", row.id);
-    let mut all: BTreeMap<_, _> = stored.map_err(|_| Error::Refused(unreadable))?.unwrap_or_default();
+    let mut all: BTreeMap<_, _> =
+        stored.map_err(|_| Error::Refused(unreadable))?.unwrap_or_default();
     all.extend(set.iter().cloned());
     Ok(all)
 }
@@ -91,7 +87,9 @@ fn overrides(row: &EventRow, set: &[(String, String)]) -> Result<BTreeMap<String
 fn item(source: &dyn Source, row: &EventRow) -> Result<Item> {
     let mut headers = Headers::default();
     let kept = serde_json::from_str::<BTreeMap<String, String>>(&row.headers).unwrap_or_default();
-    kept.iter().for_each(|(name, value)| headers.insert(name, value));
+    for (name, value) in &kept {
+        headers.insert(name, value);
+    }
     let delivery = Delivery { body: &row.raw, headers: &headers, received_at: row.received_at };
     let items = source.split(&delivery).map_err(|malformed| {
         let detail = malformed.problem.detail;
