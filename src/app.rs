@@ -188,7 +188,10 @@ async fn keep_fresh(registry: &Registry) -> Result<(), StartError> {
 }
 
 /// The given key; for SQLite without one, the key in the file beside the database, made at first.
-fn master_key(settings: &Settings) -> Result<MasterKey, StartError> {
+///
+/// # Errors
+/// [`StartError`] when there is none, or none that can be read.
+pub fn master_key(settings: &Settings) -> Result<MasterKey, StartError> {
     if let Some(text) = &settings.master_key {
         return Ok(MasterKey::parse(text.expose_secret())?);
     }

@@ -1,6 +1,7 @@
 //! Log lines: to standard error, as text or JSON. Nothing personal goes in.
 
 use crate::config::LogFormat;
+use std::io::IsTerminal as _;
 use tracing_subscriber::EnvFilter;
 
 /// Starts logging; a second call in one process changes nothing.
@@ -10,7 +11,10 @@ use tracing_subscriber::EnvFilter;
 pub fn start(filter: &str, format: LogFormat) {
     let filter = format!("{filter},sqlx=warn");
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn"));
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
     // A second start, in one process, finds a logger already and leaves it.
     let started = match format {
         LogFormat::Text => lines.with_target(false).try_init(),

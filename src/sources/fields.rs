@@ -10,7 +10,7 @@ mod read;
 mod understood;
 mod values;
 
-pub use aliases::{Field, is_field};
+pub use aliases::{Field, is_field, settable_names};
 pub use draft::{Draft, Found, Place, Take};
 pub use read::{Rules, Sender};
 pub use understood::{Told, Understood};

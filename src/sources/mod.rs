@@ -24,6 +24,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// Lists the sources: each is a module here with a unit struct `Source`.
 macro_rules! sources {
@@ -318,6 +319,12 @@ pub trait Source: Sync + Send {
     /// Reads one event for one tenant. Looks nothing up, guesses nothing: what can't be read
     /// with certainty is [`Mapped::NeedsReview`]. Never empty.
     fn map(&self, item: &Item, reading: &Reading<'_>) -> Vec<Mapped>;
+}
+
+impl fmt::Debug for dyn Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
 }
 
 /// What an unverified body says of whom it belongs to.

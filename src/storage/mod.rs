@@ -20,6 +20,7 @@ pub mod users;
 
 pub use error::{Error, Result};
 
+use chrono::{DateTime, Utc};
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
@@ -240,6 +241,16 @@ impl Db {
             Reader::Postgres(mut c) => c.prepare(sql.into_sql_str()).await.map(drop)?,
         }
         Ok(())
+    }
+
+    /// The server's own clock; `None` for SQLite, which has this machine's.
+    ///
+    /// # Errors
+    /// When the server can't be asked.
+    pub async fn server_time(&self) -> Result<Option<DateTime<Utc>>> {
+        let Self::Postgres(pool) = self else { return Ok(None) };
+        let (time,) = sqlx::query_as("select clock_timestamp()").fetch_one(pool).await?;
+        Ok(Some(time))
     }
 
     /// Names what makes this PostgreSQL lose acknowledged writes: `fsync = off`.

@@ -195,6 +195,12 @@ pub(super) fn settable(name: &str) -> Option<Field> {
     SETTABLE.iter().copied().find(|field| field.name() == name)
 }
 
+/// The names by which a person sets fields.
+#[must_use]
+pub fn settable_names() -> Vec<&'static str> {
+    SETTABLE.iter().map(|field| field.name()).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::normalise;
