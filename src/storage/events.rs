@@ -171,37 +171,6 @@ pub struct EventSummary {
     pub attempts: i32,
 }
 
-/// An inbox event's whole row.
-#[derive(Clone, Debug, sqlx::FromRow)]
-pub struct InboxRow {
-    /// Its id.
-    pub id: Uuid,
-    /// The connection it came by.
-    pub connection_id: Option<Uuid>,
-    /// The source's name.
-    pub source: String,
-    /// What the provider calls it.
-    pub kind: String,
-    /// The provider account.
-    pub account_id: Option<String>,
-    /// A word of [`EventStatus`].
-    pub status: String,
-    /// Why it has no tenant.
-    pub reason: Option<String>,
-    /// A JSON array of problems.
-    pub problems: String,
-    /// What the caller was told, as JSON.
-    pub answer: String,
-    /// The kept headers, as a JSON object.
-    pub headers: String,
-    /// Its own bytes.
-    pub raw: Vec<u8>,
-    /// When it was told.
-    pub occurred_at: Option<DateTime<Utc>>,
-    /// When it arrived.
-    pub received_at: DateTime<Utc>,
-}
-
 /// Inserts an event.
 ///
 /// # Errors

@@ -13,13 +13,44 @@ statements! {
     FIND_BY_KEY = "
         select id, body_hash, status, answer, received_at from platform_inbox
         where delivery_key_hash = $1";
-    FIND_INBOX = "
+    FIND = "
         select id, connection_id, source, kind, account_id, status, reason, problems, answer,
             headers, raw, occurred_at, received_at
         from platform_inbox where id = $1";
     LIST = "
         select id, source, kind, account_id, status, reason, received_at
         from platform_inbox where id < $1 order by id desc limit $2";
+}
+
+/// An inbox event's whole row.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct InboxRow {
+    /// Its id.
+    pub id: Uuid,
+    /// The connection it came by.
+    pub connection_id: Option<Uuid>,
+    /// The source's name.
+    pub source: String,
+    /// What the provider calls it.
+    pub kind: String,
+    /// The provider account.
+    pub account_id: Option<String>,
+    /// A word of [`EventStatus`].
+    pub status: String,
+    /// Why it has no tenant.
+    pub reason: Option<String>,
+    /// A JSON array of problems.
+    pub problems: String,
+    /// What the caller was told, as JSON.
+    pub answer: String,
+    /// The kept headers, as a JSON object.
+    pub headers: String,
+    /// Its own bytes.
+    pub raw: Vec<u8>,
+    /// When it was told.
+    pub occurred_at: Option<DateTime<Utc>>,
+    /// When it arrived.
+    pub received_at: DateTime<Utc>,
 }
 
 /// An inbox row as lists show it.
@@ -81,8 +112,8 @@ pub async fn find_by_key(conn: &mut Conn<'_>, key_hash: &str) -> Result<Option<K
 ///
 /// # Errors
 /// When the database fails.
-pub async fn find_inbox(conn: &mut Conn<'_>, id: Uuid) -> Result<Option<InboxRow>> {
-    Ok(fetch_optional!(conn, InboxRow, FIND_INBOX, id)?)
+pub async fn find(conn: &mut Conn<'_>, id: Uuid) -> Result<Option<InboxRow>> {
+    Ok(fetch_optional!(conn, InboxRow, FIND, id)?)
 }
 
 /// The inbox before `before`, the newest first.
