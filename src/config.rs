@@ -29,7 +29,7 @@ pub struct Given {
     /// Read settings from this file (default: bookhook.toml, if it is there)
     #[arg(long, env = "BOOKHOOK_CONFIG", global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Where the data is: sqlite://FILE or postgres://… (default: sqlite://bookhook.db)
+    /// Where the data is: <sqlite://FILE> or postgres://… (default: <sqlite://bookhook.db>)
     #[arg(long, env = "DATABASE_URL", global = true, hide_env_values = true, value_name = "URL")]
     pub database_url: Option<String>,
     /// Listen at this address (default: 127.0.0.1:8080; port 0 takes a free one)
