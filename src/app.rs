@@ -2,6 +2,7 @@
 
 use crate::clock::Clock;
 use crate::config::Settings;
+use crate::http::health::Readiness;
 use crate::http::{self, Shared};
 use crate::storage::seal::{MasterKey, SealError};
 use crate::storage::{self, Db, installation};
@@ -14,7 +15,6 @@ use std::io::{self, Write as _};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// How often other instances' changes to tenants and connections are looked for. They are to be
@@ -61,37 +61,6 @@ pub struct App {
     listener: TcpListener,
     shared: Shared,
     registry: Arc<Registry>,
-}
-
-/// Whether the service takes deliveries.
-#[derive(Debug, Default)]
-pub struct Readiness {
-    ready: AtomicBool,
-    draining: AtomicBool,
-}
-
-impl Readiness {
-    /// True when deliveries are taken.
-    #[must_use]
-    pub fn is_ready(&self) -> bool {
-        self.ready.load(Ordering::Acquire) && !self.is_draining()
-    }
-
-    /// True once the service was asked to stop.
-    #[must_use]
-    pub fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::Acquire)
-    }
-
-    /// Says that deliveries are taken from now on.
-    pub fn set_ready(&self) {
-        self.ready.store(true, Ordering::Release);
-    }
-
-    /// Says that the service is stopping.
-    pub fn set_draining(&self) {
-        self.draining.store(true, Ordering::Release);
-    }
 }
 
 /// Opens the database that the settings name and finds the master key.
@@ -197,7 +166,7 @@ async fn first_load(shared: &Shared, registry: &Registry) -> Result<(), StartErr
             registry.refresh().await
         };
         match loaded.await {
-            Ok(_) => return Ok(()),
+            Ok(()) => return Ok(()),
             Err(error) if error.is_unavailable() || error.is_conflict() => {
                 if !std::mem::replace(&mut said, true) {
                     tracing::warn!("the database is not available; waiting for it");

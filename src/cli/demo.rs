@@ -118,12 +118,13 @@ fn summary(told: &[Told]) -> String {
 /// Where to look next.
 fn further(demo: &Demo) -> String {
     let (url, token) = (demo.url(), demo.token());
-    let get = format!("curl -H \"Authorization: Bearer {token}\"");
+    let get = "curl -H \"Authorization: Bearer $token\"";
     let tenant = format!("{url}/api/platform/tenants/{}", setup::FIRST_SLUG);
     format!(
-        "The service is at {url}, with the token {token}\n  \
+        "The service runs at {url}; to look further:\n  \
+         token={token}\n  \
          {get} {tenant}/clients\n  \
-         {get} \"{tenant}/events?status=needs_review\"\n\
+         {get} '{tenant}/events?status=needs_review'\n\
          Stop it with Ctrl-C; its data goes with it."
     )
 }

@@ -142,7 +142,7 @@ pub enum ChangeKind {
     Reschedule(DateTime<Utc>),
     /// confirmed → completed.
     Complete,
-    /// confirmed → no_show.
+    /// confirmed → `no_show`.
     NoShow,
 }
 
@@ -222,7 +222,8 @@ mod wire {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         branch_id: Option<String>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        booking_provider: Option<String>,
+        #[serde(rename = "bookingProvider")]
+        reference_provider: Option<String>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         external_booking_id: Option<String>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -238,7 +239,7 @@ mod wire {
                 .map_or((None, None), |a| (Some(a.provider.clone()), Some(a.client_id.clone())));
             let (business, branch) =
                 account.map_or((None, None), |a| (filled(a.business_id), filled(a.branch_id)));
-            let (booking_provider, external_booking_id) =
+            let (reference_provider, external_booking_id) =
                 b.external_booking.map_or((None, None), |e| (e.provider, Some(e.id)));
             Self {
                 tenant_id: b.tenant_id,
@@ -263,7 +264,7 @@ mod wire {
                 external_client_id: client,
                 business_id: business,
                 branch_id: branch,
-                booking_provider,
+                reference_provider,
                 external_booking_id,
                 notes: b.notes,
             }
@@ -288,7 +289,7 @@ mod wire {
                 }),
                 _ => None,
             };
-            let provider = w.booking_provider;
+            let provider = w.reference_provider;
             let external_booking = w.external_booking_id.map(|id| ExternalBooking { provider, id });
             Ok(Self {
                 tenant_id: w.tenant_id,

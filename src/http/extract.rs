@@ -81,7 +81,7 @@ pub(super) fn headers(map: &HeaderMap) -> Headers {
 
 /// What the handlers share.
 pub(super) fn shared(request: &HttpRequest) -> Result<&Shared, Problem> {
-    let shared = request.app_data::<web::Data<Shared>>().map(|data| data.get_ref());
+    let shared = request.app_data::<web::Data<Shared>>().map(actix_web::web::Data::get_ref);
     let internal = "the service is not set up";
     shared.ok_or(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", internal))
 }

@@ -3,11 +3,10 @@
 
 mod api;
 mod extract;
-mod health;
+pub mod health;
 mod problem;
 mod webhooks;
 
-use crate::app::Readiness;
 use crate::clock::Clock;
 use crate::sources;
 use crate::storage::Db;
@@ -20,6 +19,7 @@ use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::{Compress, Next, from_fn};
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{App, Error, HttpMessage as _, HttpServer};
+use health::Readiness;
 use problem::Problem;
 use std::io;
 use std::net::TcpListener;

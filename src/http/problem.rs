@@ -183,7 +183,7 @@ impl From<Refusal> for Problem {
             Refusal::Malformed { problem, event_id } => {
                 let status = StatusCode::BAD_REQUEST;
                 let answer = Self::new(status, &problem.code, &problem.detail);
-                Self { event_id, errors: vec![problem], ..answer }
+                Self { event_id, errors: vec![*problem], ..answer }
             }
             Refusal::Unavailable(cause) => {
                 let cause = cause.map(|c| c.to_string()).unwrap_or_default();

@@ -17,7 +17,7 @@ use serde_json::json;
 use std::time::Duration;
 
 /// How long a body may take to arrive.
-const BODY_TIME: Duration = Duration::from_secs(60);
+const BODY_TIME: Duration = Duration::from_mins(1);
 
 /// The source whose address a resource is.
 pub(super) struct Of(pub(super) &'static dyn Source);

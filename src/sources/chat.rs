@@ -60,7 +60,7 @@ impl super::Source for Source {
     }
 
     fn split(&self, delivery: &Delivery<'_>) -> Result<Vec<Item>, Malformed> {
-        posted::split(delivery, Rank::Message)
+        posted::split(delivery, Rank::Message, None)
     }
 
     fn map(&self, item: &Item, reading: &Reading<'_>) -> Vec<Mapped> {

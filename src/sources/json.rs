@@ -9,6 +9,9 @@ use serde_json::{Map, Value};
 /// How deep arrays and objects may stand in each other.
 pub const MAX_DEPTH: usize = 64;
 
+/// How many bytes a provider's id may have: they are keys in the database.
+pub const MAX_ID: usize = 200;
+
 /// Reads a body that must be one JSON object; a NUL in its texts is dropped.
 ///
 /// # Errors
@@ -29,7 +32,9 @@ pub fn object(body: &[u8]) -> Result<Map<String, Value>, Malformed> {
 /// [`Malformed`] as [`object`]; `body_unreadable` when a part has not the form that the type asks.
 pub fn typed<T: for<'de> Deserialize<'de>>(body: &[u8]) -> Result<T, Malformed> {
     let text = text(body)?;
-    if let Ok(found) = serde_json::from_str(text) {
+    // A list would do for a type too, its members in order: only an object is meant.
+    let is_object = text.trim_start().starts_with('{');
+    if let (true, Ok(found)) = (is_object, serde_json::from_str(text)) {
         return Ok(found);
     }
     let plain = Value::Object(object(body)?).to_string();
@@ -75,6 +80,12 @@ pub fn word(raw: Option<&RawValue>) -> Option<String> {
         Value::Number(number) => Some(number.to_string()),
         _ => None,
     }
+}
+
+/// The same for somebody's id or name for a thing: what is longer than any of them is none.
+#[must_use]
+pub fn id(raw: Option<&RawValue>) -> Option<String> {
+    word(raw).filter(|id| id.len() <= MAX_ID)
 }
 
 /// A copy of the JSON with the keys of every object in order: equal for equal values.
@@ -215,8 +226,10 @@ mod tests {
         let body = br#"{"event":"a","event":"b"}"#;
         assert_eq!(object(body).unwrap()["event"], "b");
         assert_eq!(typed::<Event>(body).unwrap().event, "b");
-        let wrong = typed::<Event>(br#"{"event":1}"#).map(|e| e.event);
-        assert_eq!(wrong.unwrap_err().problem.code, "body_unreadable");
+        let code = |body: &[u8]| typed::<Event>(body).map(|e| e.event).unwrap_err().problem.code;
+        assert_eq!(code(br#"{"event":1}"#), "body_unreadable");
+        assert_eq!(code(br#"["a"]"#), "body_not_object");
+        assert_eq!(code(br#"{"event":"a"}x"#), "body_not_json");
     }
 
     #[test]

@@ -6,11 +6,13 @@
 
 pub mod chat;
 pub mod fields;
+mod forwarded;
 pub mod json;
 pub mod n8n;
 mod posted;
 pub mod retell;
 pub mod signature;
+mod tell;
 pub mod whatsapp;
 
 use crate::domain::booking::{Change, UnifiedBookingData};
@@ -334,3 +336,6 @@ pub struct Hints {
     /// The tenant it names, by id or slug.
     pub tenant: Option<String>,
 }
+
+#[cfg(test)]
+mod tests;

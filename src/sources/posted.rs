@@ -3,10 +3,11 @@
 //! The contract is `{tenantId, bookingData: {…}}`, or the same fields at the root. Both sign by
 //! Standard Webhooks, or come with a `service` token.
 
-use super::fields::{Draft, Field, Place, Raw, Rules, Take, Told, yes_no};
+use super::fields::{Draft, Field, Place, Raw, Rules, Take, yes_no};
 use super::signature::{self, StandardHeaders};
 use super::{
-    Checked, Delivery, DeliveryKey, Headers, Hints, Item, Malformed, Mapped, Reading, Telling, json,
+    Checked, Delivery, DeliveryKey, Headers, Hints, Item, Malformed, Mapped, Reading, Telling,
+    json, tell,
 };
 use crate::domain::channel::{BookingStatus, Channel};
 use crate::domain::problem::Problem;
@@ -51,8 +52,13 @@ pub(super) fn hints(body: &[u8]) -> Hints {
     Hints { accounts: Vec::new(), tenant }
 }
 
-/// The one event of a delivery.
-pub(super) fn split(delivery: &Delivery<'_>, rank: Rank) -> Result<Vec<Item>, Malformed> {
+/// The one event of a delivery. Where it does not say when it happened, that is `usual`, or when
+/// it was sent.
+pub(super) fn split(
+    delivery: &Delivery<'_>,
+    rank: Rank,
+    usual: Option<DateTime<Utc>>,
+) -> Result<Vec<Item>, Malformed> {
     let root = json::object(delivery.body)?;
     let post = Post::of(&root);
     let header = |name| delivery.headers.get(name).filter(|value| !value.trim().is_empty());
@@ -63,7 +69,7 @@ pub(super) fn split(delivery: &Delivery<'_>, rank: Rank) -> Result<Vec<Item>, Ma
         account: None,
         tenant: post.tenant(),
         key: key.map_or(DeliveryKey::BodyForAnHour, |key| DeliveryKey::Chosen(key.to_owned())),
-        occurred_at: told_at.or_else(|| when::absolute(header(TIMESTAMP)?)),
+        occurred_at: told_at.or(usual).or_else(|| when::absolute(header(TIMESTAMP)?)),
         rank,
         raw: delivery.body.to_vec(),
     }])
@@ -92,28 +98,15 @@ pub(super) fn map(item: &Item, reading: &Reading<'_>, channel: Option<Channel>) 
         return vec![Mapped::Ignored("no_booking".to_owned())];
     }
     understood.problems.extend(post.occurred_at_problem());
-    let set_by_person = understood.set_by_person.clone();
-    let mapped = match understood.told {
-        None | Some(Told::Pending | Told::Confirmed) => understood
-            .booking(BookingStatus::Confirmed)
-            .map(|booking| Mapped::Booking(telling(booking, set_by_person))),
-        Some(told) => {
-            let change = understood.change(told, None);
-            change.map(|change| Mapped::Change(telling(change, set_by_person)))
-        }
-    };
-    vec![mapped.unwrap_or_else(Mapped::NeedsReview)]
-}
-
-fn telling<T>(data: T, set_by_person: Vec<String>) -> Telling<T> {
-    Telling {
+    let telling = Telling {
         item: "booking".to_owned(),
         seq: 0,
         context: None,
         told_as: Vec::new(),
-        set_by_person,
-        data,
-    }
+        set_by_person: Vec::new(),
+        data: (),
+    };
+    vec![tell::either(understood, BookingStatus::Confirmed, telling)]
 }
 
 /// A posted body, and where in it the booking stands.
@@ -164,7 +157,8 @@ impl<'a> Post<'a> {
                 holder.and_then(|holder| names.iter().find_map(|key| holder.get(*key)))
             };
             let found = direct.and_then(Raw::of).or_else(|| inner().and_then(Raw::of));
-            found.and_then(|raw| raw.text().map(str::to_owned))
+            let named = found.and_then(|raw| raw.text().map(str::to_owned));
+            named.filter(|name| name.len() <= json::MAX_ID)
         };
         self.levels.iter().find_map(|(_, object)| named(object))
     }

@@ -40,6 +40,9 @@ statements! {
         insert into client_identities
             (tenant_id, id, client_id, kind, value, is_current, created_at)
         values ($1, $2, $3, $4, $5, $6, $7)";
+    RETIRE_IDENTITY = "
+        update client_identities set is_current = false
+        where tenant_id = $1 and kind = $2 and value = $3";
     DELETE_IDENTITIES = "delete from client_identities where tenant_id = $1 and client_id = $2";
     HAS_ANYTHING = "
         select cast(count(*) as bigint) from (
@@ -226,6 +229,15 @@ pub async fn insert_identity(
 ) -> Result<()> {
     let (kind, value) = (identity.kind(), identity.value());
     execute!(conn, INSERT_IDENTITY, tenant, ids::new(now), client, kind, value, true, now)?;
+    Ok(())
+}
+
+/// Makes an identity a former one: an alias by which the client is still found.
+///
+/// # Errors
+/// When the database fails.
+pub async fn retire_identity(conn: &mut Conn<'_>, tenant: Uuid, identity: &Identity) -> Result<()> {
+    execute!(conn, RETIRE_IDENTITY, tenant, identity.kind(), identity.value())?;
     Ok(())
 }
 

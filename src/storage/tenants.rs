@@ -100,10 +100,10 @@ pub async fn list(conn: &mut Conn<'_>) -> Result<Vec<TenantRow>> {
 /// # Errors
 /// When the database fails.
 pub async fn find(conn: &mut Conn<'_>, id_or_slug: &str) -> Result<Option<TenantRow>> {
-    if let Ok(id) = Uuid::try_parse(id_or_slug) {
-        if let Some(row) = fetch_optional!(conn, TenantRow, FIND, id)? {
-            return Ok(Some(row));
-        }
+    if let Ok(id) = Uuid::try_parse(id_or_slug)
+        && let Some(row) = fetch_optional!(conn, TenantRow, FIND, id)?
+    {
+        return Ok(Some(row));
     }
     Ok(fetch_optional!(conn, TenantRow, FIND_BY_SLUG, id_or_slug)?)
 }

@@ -107,21 +107,21 @@ impl Registry {
         self.current.read().ok().and_then(|current| current.clone())
     }
 
-    /// Reads the directory again if anything in it changed anywhere; true when it did.
+    /// Reads the directory again if anything in it changed anywhere.
     ///
     /// # Errors
     /// When the database fails: the last directory stays.
-    pub async fn refresh(&self) -> storage::Result<bool> {
+    pub async fn refresh(&self) -> storage::Result<()> {
         let mut reader = self.db.reader().await?;
         let version = installation::registry_version(&mut reader.conn()).await?;
         if self.current().is_some_and(|current| current.version == version) {
-            return Ok(false);
+            return Ok(());
         }
         let fresh = self.load(&mut reader.conn(), version).await?;
         if let Ok(mut current) = self.current.write() {
             *current = Some(Arc::new(fresh));
         }
-        Ok(true)
+        Ok(())
     }
 
     async fn load(&self, conn: &mut storage::Conn<'_>, version: i64) -> storage::Result<Directory> {

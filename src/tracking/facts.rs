@@ -102,11 +102,11 @@ pub(super) fn lay(row: &mut ClientRow, told: &[Told]) -> Laid {
             row.first_interaction_at = one.at;
             one.source.as_str().clone_into(&mut row.first_interaction_source);
         }
-        if let (Some(email), true) = (&one.email, may("email")) {
-            if row.email.is_none() || one.place < from.email {
-                row.email = Some(email.clone());
-                from.email.clone_from(&one.place);
-            }
+        if let (Some(email), true) = (&one.email, may("email"))
+            && (row.email.is_none() || one.place < from.email)
+        {
+            row.email = Some(email.clone());
+            from.email.clone_from(&one.place);
         }
     }
     let laid = if may("firstName") { lay_first_name(row, &mut from, told) } else { Laid::Done };
@@ -147,11 +147,11 @@ fn lay_last_name(row: &mut ClientRow, from: &mut Provenance, told: &[Told]) {
             && t.first_name.as_ref().is_some_and(|name| name.to_lowercase() == first)
     });
     let earliest = same.filter(|t| t.last_name.is_some()).min_by(|a, b| a.place.cmp(&b.place));
-    if let Some((one, name)) = earliest.and_then(|one| Some((one, one.last_name.clone()?))) {
-        if row.last_name.is_empty() || one.place < from.last_name {
-            row.last_name = name;
-            from.last_name.clone_from(&one.place);
-        }
+    if let Some((one, name)) = earliest.and_then(|one| Some((one, one.last_name.clone()?)))
+        && (row.last_name.is_empty() || one.place < from.last_name)
+    {
+        row.last_name = name;
+        from.last_name.clone_from(&one.place);
     }
 }
 
@@ -168,5 +168,5 @@ pub(super) fn bare(row: &mut ClientRow) {
     if may("email") {
         row.email = None;
     }
-    row.provenance = "{}".to_owned();
+    "{}".clone_into(&mut row.provenance);
 }

@@ -134,8 +134,8 @@ pub(super) async fn gather(
                 continue;
             }
             for found in sightings::list(conn, tenant, &lookup).await? {
-                if !known.contains_key(&found.id) {
-                    known.insert(found.id, found.clone());
+                if let std::collections::btree_map::Entry::Vacant(e) = known.entry(found.id) {
+                    e.insert(found.clone());
                     frontier.push(found);
                 }
             }

@@ -1,13 +1,14 @@
 //! From received bytes to answers: who vouches for a delivery, whose each of its events is.
 
 use super::answer::Answer;
-use super::directory::{Connection, Directory, Registry, distinct_secrets};
+use super::directory::{Directory, Registry};
+use super::route::{Route, route, sole_tenant};
+use super::vouch::{Voucher, vouch};
 use super::{Taken, TrackError, Tracker, can_correct};
 use crate::auth::Access;
 use crate::domain::problem::Problem;
 use crate::domain::sighting::Rank;
-use crate::domain::tenant::TenantSettings;
-use crate::sources::{Checked, Delivery, DeliveryKey, Headers, Item, Malformed, Source};
+use crate::sources::{Delivery, DeliveryKey, Headers, Item, Malformed, Source};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures_util::{StreamExt, TryStreamExt};
@@ -15,9 +16,6 @@ use serde_json::json;
 use std::sync::Arc;
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
-
-/// The most distinct secrets that one delivery is tried with.
-const MOST_SECRETS: usize = 16;
 
 /// The most events of one delivery that are tracked at the same time.
 const SIDE_BY_SIDE: usize = 8;
@@ -75,19 +73,13 @@ pub enum Refusal {
     #[error("{}", problem.detail)]
     Malformed {
         /// What is wrong with it.
-        problem: Problem,
+        problem: Box<Problem>,
         /// Where it is kept.
         event_id: Option<Uuid>,
     },
     /// Nothing could be stored: to be sent again.
     #[error("the database is not available; send it again")]
-    Unavailable(#[source] Option<storage_error::Boxed>),
-}
-
-/// Keeps the cause of an outage for the log without naming the database in the type.
-pub mod storage_error {
-    /// Any error.
-    pub type Boxed = Box<dyn std::error::Error + Send + Sync>;
+    Unavailable(#[source] Option<Box<dyn std::error::Error + Send + Sync>>),
 }
 
 impl From<TrackError> for Refusal {
@@ -105,36 +97,6 @@ pub struct Intake {
     tracker: Tracker,
 }
 
-/// What vouches for a delivery.
-enum Voucher<'a> {
-    /// A secret: every connection of the source on which it is live, the addressed one first.
-    Secret(Vec<&'a Connection>),
-    /// A token, and the connection that the address names.
-    Token { tenant: Option<Uuid>, connection: Option<&'a Connection> },
-}
-
-impl Voucher<'_> {
-    /// The connection to note on an event whose own is not known.
-    fn connection(&self) -> Option<&Connection> {
-        match self {
-            Self::Secret(connections) => connections.first().copied(),
-            Self::Token { connection, .. } => *connection,
-        }
-    }
-}
-
-/// Whose an event is.
-enum Route {
-    /// A tenant's, by a connection.
-    Tenant(Arc<TenantSettings>, Option<Uuid>),
-    /// A tenant's, to be looked at by a person: code and sentence.
-    Held(Arc<TenantSettings>, Option<Uuid>, &'static str, &'static str),
-    /// Nobody's: the platform's inbox.
-    Inbox(Option<Uuid>),
-    /// Another's: not written, and no more said.
-    Ignored,
-}
-
 impl Intake {
     /// An intake that asks `registry` and gives to `tracker`.
     #[must_use]
@@ -150,9 +112,8 @@ impl Intake {
     pub async fn receive(&self, incoming: &Incoming) -> Result<Reply, Refusal> {
         let mut directory = self.directory().await?;
         let source = incoming.source;
-        if vouch(&directory, incoming).is_err() && self.refresh().await? {
-            // Made or rotated a moment ago, perhaps by another instance.
-            directory = self.directory().await?;
+        if vouch(&directory, incoming).is_err() {
+            directory = self.latest().await?;
         }
         let voucher = vouch(&directory, incoming)?;
         let delivery = Delivery {
@@ -204,20 +165,25 @@ impl Intake {
         if fits(&*self.directory().await?) {
             return Ok(true);
         }
-        Ok(self.refresh().await? && fits(&*self.directory().await?))
+        Ok(fits(&*self.latest().await?))
     }
 
     async fn directory(&self) -> Result<Arc<Directory>, Refusal> {
         if let Some(directory) = self.registry.current() {
             return Ok(directory);
         }
-        self.refresh().await?;
+        let first = self.registry.refresh().await;
+        first.map_err(|error| Refusal::Unavailable(Some(Box::new(error))))?;
         self.registry.current().ok_or(Refusal::Unavailable(None))
     }
 
-    async fn refresh(&self) -> Result<bool, Refusal> {
-        let fresh = self.registry.refresh().await;
-        fresh.map_err(|error| Refusal::Unavailable(Some(Box::new(error))))
+    /// The directory read again: a connection may have been made or rotated a moment ago, here or
+    /// by another instance. With the database away the last one stands.
+    async fn latest(&self) -> Result<Arc<Directory>, Refusal> {
+        if let Err(error) = self.registry.refresh().await {
+            tracing::warn!(%error, "tenants and connections could not be read again");
+        }
+        self.directory().await
     }
 
     /// Tracks one event where it belongs.
@@ -230,7 +196,7 @@ impl Intake {
             }
             Route::Tenant(tenant, connection) => (tenant, connection, None),
             Route::Held(tenant, connection, code, detail) => {
-                (tenant, connection, Some((code.to_owned(), detail.to_owned())))
+                (tenant, connection, Some((code, detail)))
             }
         };
         let taken = Taken {
@@ -255,33 +221,19 @@ impl Intake {
         malformed: Malformed,
     ) -> Result<Reply, Refusal> {
         let problem = malformed.problem;
-        let item = malformed_item(&incoming.body);
         let connection = voucher.connection().map(|c| c.id);
         let route = match sole_tenant(directory, voucher) {
-            Some(tenant) => Route::Tenant(tenant, connection),
+            Some(tenant) => {
+                Route::Held(tenant, connection, problem.code.clone(), problem.detail.clone())
+            }
             None => Route::Inbox(connection),
         };
-        let answer = match route {
-            Route::Tenant(tenant, connection_id) => {
-                let taken = Taken {
-                    tenant,
-                    connection_id,
-                    source: incoming.source,
-                    item,
-                    path: incoming.path.clone(),
-                    headers: kept_headers(&incoming.headers),
-                    received_at: incoming.received_at,
-                    held: Some((problem.code.clone(), problem.detail.clone())),
-                };
-                self.tracker.track(&taken).await?
-            }
-            _ => {
-                let taken = inbox_taken(incoming, item, connection);
-                self.tracker.keep_in_inbox(&taken).await?
-            }
-        };
+        let answer = self.one(incoming, malformed_item(&incoming.body), route).await?;
         if can_correct(incoming.source) {
-            return Err(Refusal::Malformed { problem, event_id: answer.event_id });
+            return Err(Refusal::Malformed {
+                problem: Box::new(problem),
+                event_id: answer.event_id,
+            });
         }
         Ok(reply(incoming.source, vec![answer]))
     }
@@ -335,225 +287,4 @@ fn kept_headers(headers: &Headers) -> String {
     let kept = headers.iter().filter(|(name, _)| KEPT_HEADERS.contains(name));
     let bounded = kept.map(|(name, value)| (name, value.chars().take(500).collect::<String>()));
     json!(bounded.collect::<std::collections::BTreeMap<_, _>>()).to_string()
-}
-
-/// Finds what vouches for a delivery. A signature that is there must verify: a token beside it is
-/// not looked at.
-fn vouch<'a>(directory: &'a Directory, incoming: &Incoming) -> Result<Voucher<'a>, Refusal> {
-    let source = incoming.source;
-    if source.is_signed(&incoming.headers) {
-        return verify(directory, incoming);
-    }
-    let Some(access) = incoming.access.as_ref().filter(|_| source.takes_tokens()) else {
-        return Err(Refusal::Unauthorized);
-    };
-    if !access.may_deliver() {
-        return Err(Refusal::Forbidden);
-    }
-    let connection = match &incoming.connection {
-        None => None,
-        Some(id) => {
-            let named = directory.of_source(source.name()).find(|c| c.public_id == *id);
-            let named = named.ok_or(Refusal::Unauthorized)?;
-            if named.tenant.is_some_and(|tenant| !access.reaches(tenant)) {
-                return Err(Refusal::Unauthorized);
-            }
-            Some(named)
-        }
-    };
-    let tenant = access.tenant().or(connection.and_then(|c| c.tenant));
-    Ok(Voucher::Token { tenant, connection })
-}
-
-/// Tries the secrets of the connections that may have signed it.
-fn verify<'a>(directory: &'a Directory, incoming: &Incoming) -> Result<Voucher<'a>, Refusal> {
-    let (source, now) = (incoming.source, incoming.received_at);
-    let candidates = candidates(directory, incoming)?;
-    let delivery = Delivery { body: &incoming.body, headers: &incoming.headers, received_at: now };
-    let secrets = distinct_secrets(candidates.iter().copied(), now, MOST_SECRETS);
-    let verified = secrets.into_iter().find(|s| source.verify(s, &delivery) == Checked::Verified);
-    let secret = verified.ok_or(Refusal::Unauthorized)?;
-    let has = |c: &&Connection| c.signing(now).any(|own| own == secret);
-    let mut live: Vec<&Connection> = directory.of_source(source.name()).filter(has).collect();
-    // The connection that the address names, then those that serve one tenant, then the platform's.
-    let named = incoming.connection.as_deref();
-    live.sort_by_key(|c| (named != Some(c.public_id.as_str()), c.tenant.is_none()));
-    Ok(Voucher::Secret(live))
-}
-
-/// The connections whose secrets are to be tried: the one that the address names, or those that
-/// own what the body names. What the body says is believed for nothing else.
-fn candidates<'a>(
-    directory: &'a Directory,
-    incoming: &Incoming,
-) -> Result<Vec<&'a Connection>, Refusal> {
-    let of_source = || directory.of_source(incoming.source.name());
-    if let Some(id) = &incoming.connection {
-        return Ok(of_source().filter(|c| c.public_id == *id).collect());
-    }
-    let hints = incoming.source.hints(&incoming.body);
-    if incoming.source.takes_tokens() && hints.tenant.is_none() {
-        return Err(Refusal::NoConnection);
-    }
-    let tenant = hints.tenant.as_deref().and_then(|name| directory.tenant_named(name));
-    let owns = |c: &&Connection| {
-        hints.accounts.iter().any(|account| c.accounts.contains_key(account))
-            || (incoming.source.takes_tokens()
-                && c.tenant.is_some()
-                && c.tenant == tenant.map(|t| t.id))
-    };
-    let platform = of_source().filter(|c| c.tenant.is_none());
-    let mut candidates: Vec<&Connection> = of_source().filter(owns).collect();
-    candidates.extend(platform);
-    Ok(candidates)
-}
-
-/// Whose an event is, by what vouches for it. An event goes to a tenant only by a connection that
-/// the credential is good for and that owns the event's account there.
-fn route(
-    directory: &Directory,
-    voucher: &Voucher<'_>,
-    incoming: &Incoming,
-    item: &Item,
-) -> Result<Route, Refusal> {
-    match voucher {
-        Voucher::Token { tenant, connection } => {
-            let connection = connection.map(|c| c.id);
-            let tenant = named_tenant(directory, *tenant, item.tenant.as_deref())?;
-            Ok(Route::Tenant(tenant, connection))
-        }
-        Voucher::Secret(live) if can_correct(incoming.source) => {
-            let connection = by_tenant(directory, live, item.tenant.as_deref());
-            let connection = connection.ok_or(Refusal::Forbidden)?;
-            let tenant = named_tenant(directory, connection.tenant, item.tenant.as_deref())?;
-            Ok(Route::Tenant(tenant, Some(connection.id)))
-        }
-        Voucher::Secret(live) => Ok(by_account(directory, live, incoming, item)),
-    }
-}
-
-/// Of the connections that a caller's secret is live on, the one for the tenant that it names.
-fn by_tenant<'a>(
-    directory: &Directory,
-    live: &[&'a Connection],
-    named: Option<&str>,
-) -> Option<&'a Connection> {
-    let wanted = named.and_then(|name| directory.tenant_named(name)).map(|t| t.id);
-    let fits = |c: &&&Connection| match (c.tenant, named) {
-        (None, _) | (Some(_), None) => true,
-        (Some(own), Some(_)) => Some(own) == wanted,
-    };
-    live.iter().find(fits).copied()
-}
-
-/// The tenant of a credential that is for one, or the one that the body names for a platform's.
-fn named_tenant(
-    directory: &Directory,
-    own: Option<Uuid>,
-    named: Option<&str>,
-) -> Result<Arc<TenantSettings>, Refusal> {
-    let found = match (own, named) {
-        (Some(own), None) => directory.tenant(own),
-        (Some(own), Some(name)) => {
-            let tenant = directory.tenant(own).filter(|t| t.is_named(name));
-            return tenant.cloned().ok_or(Refusal::Forbidden);
-        }
-        (None, Some(name)) => directory.tenant_named(name),
-        (None, None) => None,
-    };
-    // A tenant's credential whose tenant is disabled is as good as none.
-    let missing = if own.is_some() { Refusal::Unauthorized } else { Refusal::TenantUnknown };
-    found.cloned().ok_or(missing)
-}
-
-/// Routes an event of a provider that pushes: by the account that it belongs to.
-fn by_account(
-    directory: &Directory,
-    live: &[&Connection],
-    incoming: &Incoming,
-    item: &Item,
-) -> Route {
-    let account = item.account.as_deref();
-    let owners = live.iter().filter_map(|c| Some((*c, *c.accounts.get(account?)?)));
-    let owners: Vec<(&Connection, Uuid)> = owners.collect();
-    if let Some((connection, tenant)) = choose(directory, &owners, item.tenant.as_deref()) {
-        return to_tenant(directory, tenant, connection, item);
-    }
-    if let Some((connection, _)) = owners.first() {
-        // Several tenants claim the account, and nothing says which is meant.
-        return Route::Inbox(Some(connection.id));
-    }
-    let Some(first) = live.first() else { return Route::Ignored };
-    let claimed = directory
-        .of_source(incoming.source.name())
-        .any(|c| account.is_some_and(|account| c.accounts.contains_key(account)));
-    if claimed {
-        return Route::Ignored;
-    }
-    unowned(directory, first, incoming, item)
-}
-
-/// An account that no connection has: the addressed connection's tenant when it takes any
-/// account, the tenant that the body names on a platform connection, else nobody's.
-fn unowned(
-    directory: &Directory,
-    connection: &Connection,
-    incoming: &Incoming,
-    item: &Item,
-) -> Route {
-    let addressed = incoming.connection.as_deref() == Some(connection.public_id.as_str());
-    match connection.tenant {
-        None => match item.tenant.as_deref().and_then(|name| directory.tenant_named(name)) {
-            Some(tenant) => Route::Tenant(Arc::clone(tenant), Some(connection.id)),
-            None => Route::Inbox(Some(connection.id)),
-        },
-        Some(tenant) if addressed && connection.accounts.is_empty() => {
-            to_tenant(directory, tenant, connection, item)
-        }
-        Some(tenant) if addressed && !incoming.source.batches() => match directory.tenant(tenant) {
-            Some(tenant) => Route::Held(
-                Arc::clone(tenant),
-                Some(connection.id),
-                "account_unknown",
-                "the connection has account ids, and this one is not among them",
-            ),
-            None => Route::Ignored,
-        },
-        Some(_) => Route::Ignored,
-    }
-}
-
-/// Of the tenants that own an account, the only one, or the one that the body names.
-fn choose<'a>(
-    directory: &Directory,
-    owners: &[(&'a Connection, Uuid)],
-    named: Option<&str>,
-) -> Option<(&'a Connection, Uuid)> {
-    let (first, others) = owners.split_first()?;
-    if others.iter().all(|(_, tenant)| *tenant == first.1) {
-        return Some(*first);
-    }
-    let wanted = named.and_then(|name| directory.tenant_named(name))?.id;
-    owners.iter().find(|(_, tenant)| *tenant == wanted).copied()
-}
-
-/// A tenant's event; held for a person when the body names another tenant that we know.
-fn to_tenant(directory: &Directory, tenant: Uuid, connection: &Connection, item: &Item) -> Route {
-    let Some(settings) = directory.tenant(tenant) else { return Route::Ignored };
-    let settings = Arc::clone(settings);
-    let named = item.tenant.as_deref().and_then(|name| directory.tenant_named(name));
-    if named.is_some_and(|other| other.id != tenant) {
-        let detail = "the body names another tenant than the one its account belongs to";
-        return Route::Held(settings, Some(connection.id), "tenant_mismatch", detail);
-    }
-    Route::Tenant(settings, Some(connection.id))
-}
-
-/// The one tenant that a voucher can mean, if there is just one.
-fn sole_tenant(directory: &Directory, voucher: &Voucher<'_>) -> Option<Arc<TenantSettings>> {
-    let id = match voucher {
-        Voucher::Token { tenant, .. } => (*tenant)?,
-        Voucher::Secret(live) => live.first()?.tenant?,
-    };
-    directory.tenant(id).cloned()
 }

@@ -1,13 +1,16 @@
 //! Deciding what became of an event: its state, its reasons, its answer.
 
 use super::answer::{Answer, BookingAnswer};
+use super::asked::Moved;
 use super::resolve::Waiting;
+use super::work::Work;
 use crate::domain::channel::EventStatus;
 use crate::domain::problem::Problem;
 use crate::sources::{Manners, Mapped};
 use crate::storage::{self, Error, events};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::time::Duration;
 use uuid::Uuid;
 
 /// What became of an event.
@@ -20,6 +23,10 @@ pub(super) struct Decided {
     understood: Value,
     ignored: Option<String>,
     manners: Manners,
+    /// Bookings that became confirmed by this event.
+    pub(super) confirmed: Vec<BookingAnswer>,
+    /// Bookings that it told.
+    tracked: Vec<BookingAnswer>,
 }
 
 /// An event's outcome in the form that is stored.
@@ -60,7 +67,15 @@ impl Decided {
         let status = if rejected { EventStatus::Rejected } else { EventStatus::NeedsReview };
         let understood = serde_json::to_value(mapped).unwrap_or_default();
         let answer = Answer::new(status, Some(event_id));
-        Self { answer, problems, understood, ignored, manners }
+        Self {
+            answer,
+            problems,
+            understood,
+            ignored,
+            manners,
+            confirmed: Vec::new(),
+            tracked: Vec::new(),
+        }
     }
 
     /// Storing it failed for good: the caller is told that a person will look.
@@ -87,7 +102,15 @@ impl Decided {
         let mut answer = Answer::new(status, Some(event_id));
         answer.set_problems(&problems);
         let manners = Manners::Push;
-        Self { answer, problems, understood: json!([]), ignored: None, manners }
+        Self {
+            answer,
+            problems,
+            understood: json!([]),
+            ignored: None,
+            manners,
+            confirmed: Vec::new(),
+            tracked: Vec::new(),
+        }
     }
 
     /// Takes in which bookings the tellings came to, and which changes wait for one.
@@ -103,12 +126,23 @@ impl Decided {
                 "it could be one of several bookings; name it by its reference",
             ),
         }));
+        self.tracked.clone_from(&bookings);
         self.answer.set_bookings(bookings);
     }
 
     /// Settles state and answer. Whatever still needs a person is said, even beside a booking.
-    pub(super) fn finish(&mut self, lead: Option<Uuid>) {
-        let tracked = self.answer.booking_id.is_some();
+    pub(super) fn finish(&mut self, lead: Option<Uuid>, moved: &[Moved]) {
+        if moved.contains(&Moved::Taken) {
+            let detail =
+                "the new number is another client's; two clients are not merged by a message";
+            self.problems.push(Problem::whole("identity_taken", detail));
+        }
+        let client = moved.iter().find_map(|moved| match moved {
+            Moved::Done(client) => Some(*client),
+            _ => None,
+        });
+        self.answer.client_id = self.answer.client_id.or(client);
+        let tracked = self.answer.client_id.is_some();
         // A change that waits is understood: it is kept even where the caller could correct it.
         let waits = |p: &Problem| matches!(p.code.as_str(), "booking_unknown" | "several_bookings");
         let only_waits = self.problems.iter().all(waits);
@@ -122,11 +156,27 @@ impl Decided {
         self.answer.set_problems(&self.problems);
         self.answer.lead_id = lead;
         if self.answer.outcome == EventStatus::Ignored {
-            let reason = match lead {
-                Some(_) => "lead_recorded",
-                None => self.ignored.as_deref().unwrap_or("no_booking"),
+            let reason = match (lead, moved.contains(&Moved::Nobody)) {
+                (Some(_), _) => "lead_recorded",
+                (None, true) => "person_unknown",
+                (None, false) => self.ignored.as_deref().unwrap_or("no_booking"),
             };
             self.answer.reason = Some(reason.to_owned());
+        }
+    }
+
+    /// One line a booking that was confirmed and one a customer that was tracked: ids only.
+    pub(super) fn log(&self, work: &Work<'_>, took: Duration) {
+        let (tenant, source) = (work.taken.tenant.id, work.taken.source.name());
+        let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        let known = |b: &BookingAnswer| if b.is_new_client { "new" } else { "known" };
+        for b in &self.confirmed {
+            tracing::info!(%tenant, client = %b.client_id, booking = %b.booking_id, source,
+                customer = known(b), duration_ms = ms, "booking confirmed");
+        }
+        for b in &self.tracked {
+            tracing::info!(%tenant, client = %b.client_id, booking = %b.booking_id, source,
+                customer = known(b), duration_ms = ms, "customer tracked");
         }
     }
 

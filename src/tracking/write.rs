@@ -1,19 +1,18 @@
 //! Writing the difference between what the database holds and what the sightings come to.
 
 use super::answer::BookingAnswer;
-use super::facts::{self, Laid, Told, UNKNOWN};
+use super::facts::UNKNOWN;
 use super::gather::{Gathered, keys, telling};
 use super::people::Person;
 use super::resolve::{Resolution, Resolved, Seen};
 use crate::domain::booking::ExternalClient;
-use crate::domain::channel::{Channel, ClientStatus};
+use crate::domain::channel::{BookingStatus, ClientStatus};
 use crate::domain::ids;
-use crate::domain::person::Identity;
 use crate::domain::sighting::Sighting;
 use crate::storage::bookings::BookingRow;
 use crate::storage::clients::ClientRow;
 use crate::storage::sightings::Lookup;
-use crate::storage::{Conn, Error, Result, bookings, clients, events, leads, mappings, sightings};
+use crate::storage::{Conn, Error, Result, bookings, clients, events, mappings, sightings};
 use chrono::{DateTime, Utc};
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
@@ -27,13 +26,23 @@ pub(super) struct Write<'c, 'a> {
 
 /// Bookings that are written, and what is still to be written about them.
 pub(super) struct Plan<'a> {
-    placed: Vec<Placed<'a>>,
-    by_id: BTreeMap<Uuid, &'a Seen>,
+    pub(super) placed: Vec<Placed<'a>>,
+    pub(super) by_id: BTreeMap<Uuid, &'a Seen>,
     /// Clients that did not exist before.
-    made: BTreeSet<Uuid>,
+    pub(super) made: BTreeSet<Uuid>,
 }
 
 impl Plan<'_> {
+    /// The bookings that were not confirmed before, or not there.
+    pub(super) fn confirmed(&self) -> Vec<BookingAnswer> {
+        let confirmed = BookingStatus::Confirmed;
+        let now = self.placed.iter().filter(|b| b.resolved.fold.status == confirmed);
+        let was =
+            |b: &Placed<'_>| b.before.as_ref().is_some_and(|row| row.status == confirmed.as_str());
+        let new = now.filter(|b| !was(b));
+        new.filter_map(|b| self.booking_of(*b.resolved.members.first()?)).collect()
+    }
+
     /// The booking of each sighting.
     pub(super) fn booking_of(&self, sighting: Uuid) -> Option<BookingAnswer> {
         let placed = self.placed.iter().find(|b| b.resolved.members.contains(&sighting))?;
@@ -46,25 +55,25 @@ impl Plan<'_> {
 }
 
 /// A booking on its way into the database.
-struct Placed<'a> {
-    resolved: &'a Resolved,
+pub(super) struct Placed<'a> {
+    pub(super) resolved: &'a Resolved,
     id: Uuid,
-    client: Uuid,
+    pub(super) client: Uuid,
     /// The row as it was, when there was one.
     before: Option<BookingRow>,
 }
 
 impl Placed<'_> {
-    /// The client it was another's before it proved to be this one's.
     /// True when the row says otherwise when it was booked, or by whom.
-    fn booked_otherwise(&self) -> bool {
+    pub(super) fn booked_otherwise(&self) -> bool {
         let fold = &self.resolved.fold;
         self.before
             .as_ref()
             .is_some_and(|b| b.booked_at != fold.booked_at || b.client_id != self.client)
     }
 
-    fn left(&self) -> Option<Uuid> {
+    /// The client it was another's before it proved to be this one's.
+    pub(super) fn left(&self) -> Option<Uuid> {
         self.before.as_ref().map(|b| b.client_id).filter(|client| *client != self.client)
     }
 }
@@ -294,12 +303,11 @@ impl Write<'_, '_> {
                     || account.business_id.is_empty()
             };
             let exact = rows.iter().find(|row| row.business_id == account.business_id);
-            match exact.or_else(|| rows.iter().find(fits)) {
-                Some(row) => self.keep_mapping(booking, row, &account).await?,
-                None => {
-                    let (tenant, client) = (self.tenant, booking.client);
-                    mappings::insert(self.conn, tenant, client, &account, self.now).await?;
-                }
+            if let Some(row) = exact.or_else(|| rows.iter().find(fits)) {
+                self.keep_mapping(booking, row, &account).await?;
+            } else {
+                let (tenant, client) = (self.tenant, booking.client);
+                mappings::insert(self.conn, tenant, client, &account, self.now).await?;
             }
         }
         Ok(())
@@ -332,130 +340,6 @@ impl Write<'_, '_> {
             mappings::fill(self.conn, tenant, row.id, &business, &branch, now).await?;
         }
         Ok(())
-    }
-
-    /// Lays the tellings over every client concerned, converts open leads, and removes a client
-    /// that the tellings made and then left.
-    async fn write_people(&mut self, gathered: &Gathered, plan: &Plan<'_>) -> Result<()> {
-        let Plan { placed, by_id, made } = plan;
-        let clients: BTreeSet<Uuid> = placed.iter().map(|b| b.client).collect();
-        let left: BTreeSet<Uuid> = placed.iter().filter_map(Placed::left).collect();
-        for client in left.iter().filter(|c| !clients.contains(c)) {
-            if !self.remove_if_empty(*client).await? {
-                self.write_client(*client, &[], None, &[]).await?;
-            }
-        }
-        for client in clients {
-            let theirs = || placed.iter().filter(|b| b.client == client);
-            let number = theirs().find_map(|b| b.resolved.fold.person);
-            let person = number.and_then(|n| gathered.people.get(n));
-            let mut told: Vec<Told> = theirs()
-                .flat_map(|b| &b.resolved.members)
-                .filter_map(|m| Told::of(&by_id.get(m)?.sighting))
-                .collect();
-            if let Some(person) = person {
-                told.extend(self.convert_leads(client, &person.identities).await?);
-            }
-            let recount = left.contains(&client) || theirs().any(Placed::booked_otherwise);
-            let booked = theirs().map(|b| b.resolved.fold.booked_at);
-            let booked: Vec<DateTime<Utc>> = if recount { Vec::new() } else { booked.collect() };
-            let fresh = person.filter(|_| !made.contains(&client));
-            self.write_client(client, &told, fresh, &booked).await?;
-        }
-        Ok(())
-    }
-
-    /// Writes one client's row. `booked` is when the bookings just told were made; empty when one
-    /// of the client's bookings changed or moved, so that all have to be read again.
-    async fn write_client(
-        &mut self,
-        client: Uuid,
-        told: &[Told],
-        person: Option<&Person>,
-        booked: &[DateTime<Utc>],
-    ) -> Result<()> {
-        let Some(before) = clients::find(self.conn, self.tenant, client).await? else {
-            return Ok(());
-        };
-        let mut row = before.clone();
-        for identity in person.into_iter().flat_map(|p| &p.fresh) {
-            match identity {
-                Identity::Phone(p) => row.phone.get_or_insert_with(|| p.as_str().to_owned()),
-                Identity::WhatsApp(id) => {
-                    row.whatsapp_id.get_or_insert_with(|| id.as_str().to_owned())
-                }
-            };
-        }
-        if facts::lay(&mut row, told) == Laid::NeedsAll || told.is_empty() {
-            self.lay_all(&mut row, client).await?;
-        }
-        self.count_bookings(&mut row, booked).await?;
-        if row.status == ClientStatus::Inactive.as_str() && !told.is_empty() {
-            ClientStatus::Active.as_str().clone_into(&mut row.status);
-        }
-        if row != before {
-            row.updated_at = self.now;
-            clients::update(self.conn, self.tenant, &row).await?;
-        }
-        Ok(())
-    }
-
-    /// Lays every telling of the client's bookings, and the leads that became it, on a bare row.
-    async fn lay_all(&mut self, row: &mut ClientRow, client: Uuid) -> Result<()> {
-        let all = sightings::list(self.conn, self.tenant, &Lookup::Client(client)).await?;
-        let mut told: Vec<Told> = all.iter().filter_map(Told::of).collect();
-        for lead in leads::list_by_client(self.conn, self.tenant, client).await? {
-            let source = lead.source.parse().unwrap_or(Channel::Web);
-            told.push(Told::asked(lead.first_interaction_at, source));
-        }
-        facts::bare(row);
-        facts::lay(row, &told);
-        Ok(())
-    }
-
-    /// A client's whole history is read only where a booking of it changed: the cost of a booking
-    /// does not grow with the bookings before it.
-    async fn count_bookings(
-        &mut self,
-        row: &mut ClientRow,
-        booked: &[DateTime<Utc>],
-    ) -> Result<()> {
-        if let (Some(first), Some(last)) = (booked.iter().min(), booked.iter().max()) {
-            row.first_booking_at = Some(row.first_booking_at.map_or(*first, |at| at.min(*first)));
-            row.last_booking_at = Some(row.last_booking_at.map_or(*last, |at| at.max(*last)));
-            return Ok(());
-        }
-        let range = bookings::booked_range(self.conn, self.tenant, row.id).await?;
-        row.first_booking_at = range.map(|(first, _)| first);
-        row.last_booking_at = range.map(|(_, last)| last);
-        Ok(())
-    }
-
-    /// Open leads with one of these identities become this client; answers when they first asked.
-    async fn convert_leads(&mut self, client: Uuid, identities: &[Identity]) -> Result<Vec<Told>> {
-        let mut asked = Vec::new();
-        for identity in identities {
-            if let Some(lead) = leads::find_open(self.conn, self.tenant, identity).await? {
-                leads::convert(self.conn, self.tenant, lead.id, client, self.now).await?;
-                let source = lead.source.parse().unwrap_or(Channel::Web);
-                asked.push(Told::asked(lead.first_interaction_at, source));
-            }
-        }
-        Ok(asked)
-    }
-
-    /// Removes a client that has neither booking nor mapping and that nobody has touched.
-    async fn remove_if_empty(&mut self, client: Uuid) -> Result<bool> {
-        let Some(row) = clients::find(self.conn, self.tenant, client).await? else {
-            return Ok(true);
-        };
-        let touched = row.set_by_person != "[]" || row.status != ClientStatus::Active.as_str();
-        if touched || clients::has_anything(self.conn, self.tenant, client).await? {
-            return Ok(false);
-        }
-        leads::reopen(self.conn, self.tenant, client, self.now).await?;
-        clients::delete(self.conn, self.tenant, client).await?;
-        Ok(true)
     }
 }
 

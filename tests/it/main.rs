@@ -8,3 +8,4 @@ mod architecture;
 mod fixtures;
 mod resolve;
 mod schema;
+mod tracking;

@@ -144,7 +144,7 @@ fn arrive(words: &[Word]) -> Resolution {
         seen.push(word.seen());
         last = resolve(&seen);
         for (place, booking) in last.bookings.iter_mut().enumerate() {
-            let fresh = Uuid::from_u128(1_000_000 + (turn as u128) * 1_000 + place as u128);
+            let fresh = Uuid::from_u128(u128::try_from(1_000_000 + turn * 1_000 + place).unwrap());
             let id = *booking.id.get_or_insert(fresh);
             for one in seen.iter_mut().filter(|s| booking.members.contains(&s.sighting.id)) {
                 one.sighting.booking_id = Some(id);

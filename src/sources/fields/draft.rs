@@ -35,6 +35,12 @@ impl Place {
         Self { pointer: pointer.to_owned(), opaque: true }
     }
 
+    /// The pointer of the object.
+    #[must_use]
+    pub fn pointer(&self) -> &str {
+        &self.pointer
+    }
+
     /// The pointer of a member.
     #[must_use]
     pub fn of(&self, key: &str) -> String {

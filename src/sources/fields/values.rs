@@ -73,9 +73,9 @@ pub fn normalise(text: &str) -> String {
 #[must_use]
 pub fn is_placeholder(text: &str) -> bool {
     const WORDS: &[&str] = &[
-        "", "?", "-", "--", "n/a", "na", "none", "null", "nil", "undefined", "unknown", "caller",
-        "anonymous", "not provided", "not specified", "not given", "not available", "no phone",
-        "caller_number", "[object object]",
+        "", "?", "-", "--", "n/a", "none", "null", "undefined", "unknown", "caller", "anonymous",
+        "not provided", "not specified", "not given", "not available", "no phone", "caller_number",
+        "[object object]",
     ];
     let text = text.trim();
     let is_variable = text.starts_with("{{") && text.ends_with("}}");

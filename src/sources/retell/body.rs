@@ -42,7 +42,7 @@ impl Head {
 
     /// The word that names the event.
     pub(super) fn event(&self) -> Option<String> {
-        json::word(self.event.as_deref())
+        json::id(self.event.as_deref())
     }
 
     /// True when it has the form of a function call made to us.
@@ -52,7 +52,7 @@ impl Head {
 
     /// The function's name.
     pub(super) fn function(&self) -> Option<String> {
-        json::word(self.name.as_deref())
+        json::id(self.name.as_deref())
     }
 
     /// The function's arguments.
@@ -63,19 +63,20 @@ impl Head {
     /// The id of the call or chat.
     pub(super) fn id(&self) -> Option<String> {
         let talk = self.talk()?;
-        json::word(talk.call_id.as_deref().or(talk.chat_id.as_deref()))
+        json::id(talk.call_id.as_deref().or(talk.chat_id.as_deref()))
     }
 
     /// The agent that spoke: the account at the provider.
     pub(super) fn agent(&self) -> Option<String> {
-        json::word(self.talk()?.agent_id.as_deref())
+        json::id(self.talk()?.agent_id.as_deref())
     }
 
     /// The tenant that whoever set up the call wrote into its metadata.
     pub(super) fn tenant(&self) -> Option<String> {
         let metadata = json::build(self.talk()?.metadata.as_deref())?;
         let named = ["tenant_id", "tenantId"].iter().find_map(|key| metadata.get(*key));
-        named.and_then(Value::as_str).map(str::to_owned).filter(|name| !name.is_empty())
+        let named = named.and_then(Value::as_str);
+        named.filter(|name| (1..=json::MAX_ID).contains(&name.len())).map(str::to_owned)
     }
 
     /// When the call began, which is the time of everything told in it.
@@ -141,7 +142,7 @@ impl Talk {
     /// The key of the call or chat, shared by all its events.
     pub(super) fn context(&self) -> Option<String> {
         let named = |kind: &str, raw: &Raw| {
-            json::word(raw.as_deref()).map(|id| format!("retell:{kind}:{id}"))
+            json::id(raw.as_deref()).map(|id| format!("retell:{kind}:{id}"))
         };
         named("call", &self.call_id).or_else(|| named("chat", &self.chat_id))
     }

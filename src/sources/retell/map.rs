@@ -7,8 +7,8 @@ use super::names::{Job, job_of};
 use super::tools::{self, End, ToolCall};
 use crate::domain::booking::ChangeOf;
 use crate::domain::channel::{BookingStatus, Channel};
-use crate::sources::fields::{Draft, Place, Rules, Sender, Take, Told, Understood};
-use crate::sources::{Item, Malformed, Mapped, Reading, Review, Telling, json};
+use crate::sources::fields::{Draft, Field, Place, Rules, Sender, Take, Told, Understood};
+use crate::sources::{Item, Malformed, Mapped, Reading, Review, Telling, json, tell};
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -108,7 +108,7 @@ impl<'a> Conversation<'a> {
         let tellings = self.tools.iter().filter_map(|tool| match (tool.end, verdict) {
             (End::Done, _) => Some(self.tool(tool)),
             (End::NotDone, _) | (End::Unclear, Verdict::NotBooked) => None,
-            (End::Unclear, Verdict::Booked) if open == 1 && tool.job == Job::Book => {
+            (End::Unclear, Verdict::Booked) if open == 1 && tool.job.books() => {
                 Some(self.tool(tool))
             }
             (End::Unclear, _) => Some(self.unclear(tool)),
@@ -123,30 +123,35 @@ impl<'a> Conversation<'a> {
         match tool.job {
             Job::Cancel => self.change(understood, Told::Cancelled, tool, telling),
             Job::Move => self.change(understood, Told::Rescheduled, tool, telling),
-            Job::Book | Job::Other => booking(understood, BookingStatus::Confirmed, telling),
+            Job::Confirm if !tool.tells_booking() => {
+                self.change(understood, Told::Confirmed, tool, telling)
+            }
+            _ => tell::booking(understood, BookingStatus::Confirmed, telling),
         }
     }
 
     /// Answer before arguments; then, where the call booked one thing only, what the analysis and
     /// the agent's notes add to it.
     fn read_tool(&self, tool: &ToolCall) -> Understood {
+        let plain = self.draft(tool, &BTreeMap::new()).read(&self.rules());
         let alone = self.tools.iter().filter(|t| t.end != End::NotDone).count() == 1;
-        let plain = self.draft(tool, &BTreeMap::new(), alone).read(&self.rules());
         // With several in one call, a correction is meant for those that lack something.
         if self.reading.overrides.is_empty() || (!alone && plain.clone().is_complete()) {
             return plain;
         }
-        self.draft(tool, self.reading.overrides, alone).read(&self.rules())
+        self.draft(tool, self.reading.overrides).read(&self.rules())
     }
 
-    fn draft(&self, tool: &ToolCall, overrides: &BTreeMap<String, String>, alone: bool) -> Draft {
+    fn draft(&self, tool: &ToolCall, overrides: &BTreeMap<String, String>) -> Draft {
         let asked_at = Place::inside_text(&tool.asked_at);
         let mut draft = Draft::corrected(overrides).at(&asked_at);
         for level in tools::levels(&tool.answer) {
             draft.add(level, &Place::inside_text(&tool.answered_at), Take::Result);
         }
         draft.add(&tool.arguments, &asked_at, Take::Tool);
-        if alone && tool.job == Job::Book {
+        let books = |t: &&ToolCall| t.job.books() && t.end != End::NotDone;
+        let only_one = self.tools.iter().filter(books).count() == 1;
+        if only_one && tool.job.books() && tool.tells_booking() {
             draft.add(&self.custom.0, &self.custom.1, Take::All);
             draft.add(&self.collected.0, &self.collected.1, Take::All);
         }
@@ -161,14 +166,18 @@ impl<'a> Conversation<'a> {
         tool: &ToolCall,
         telling: Telling<()>,
     ) -> Mapped {
-        let booked = |t: &&ToolCall| t.job == Job::Book && t.end == End::Done && t.seq < tool.seq;
+        let booked = |t: &&ToolCall| t.job.books() && t.end == End::Done && t.seq < tool.seq;
         let here = self.tools.iter().filter(booked).count() == 1;
         let of = self.context.clone().filter(|_| here).map(ChangeOf::Context);
-        change(understood, told, of, telling)
+        tell::change(understood, told, of, telling)
     }
 
+    /// A person says by setting the status whether it was done.
     fn unclear(&self, tool: &ToolCall) -> Mapped {
         let mut understood = self.read_tool(tool);
+        if understood.status_is_set() {
+            return self.tool(tool);
+        }
         understood.home = Some(Place::inside_text(&tool.answered_at));
         let detail = "The tool's answer does not say for certain whether it was done.";
         understood.missing("", "result_unclear", "status", detail);
@@ -180,14 +189,17 @@ impl<'a> Conversation<'a> {
         let job = job_of(name);
         let mut draft = Draft::corrected(self.reading.overrides);
         draft.add(&arguments, &Place::object("/args"), Take::Tool);
+        let whole = draft.get(Field::Service).is_some() || draft.has_start();
         let told_as = tools::told_as(name, Some(&Value::Object(arguments)));
         let telling = self.telling("function", self.seq_after, vec![told_as]);
-        let understood = Understood { told: None, ..draft.read(&self.rules()) };
+        let mut understood = draft.read(&self.rules());
+        understood.told = understood.told.filter(|_| understood.status_is_set());
         let of = || self.context.clone().map(ChangeOf::Context);
         match job {
-            Job::Book => booking(understood, BookingStatus::Pending, telling),
-            Job::Cancel => change(understood, Told::Cancelled, of(), telling),
-            Job::Move => change(understood, Told::Rescheduled, of(), telling),
+            Job::Confirm if !whole => tell::change(understood, Told::Confirmed, of(), telling),
+            Job::Book | Job::Confirm => tell::booking(understood, BookingStatus::Pending, telling),
+            Job::Cancel => tell::change(understood, Told::Cancelled, of(), telling),
+            Job::Move => tell::change(understood, Told::Rescheduled, of(), telling),
             Job::Other => Mapped::Ignored("function_not_booking".to_owned()),
         }
     }
@@ -199,11 +211,16 @@ impl<'a> Conversation<'a> {
         draft.add(&self.collected.0, &self.collected.1, Take::All);
         let mut understood = draft.read(&self.rules());
         let telling = self.telling("analysis", self.seq_after, Vec::new());
-        let failed = self.tools.iter().any(|tool| tool.job == Job::Book);
+        let failed = self.tools.iter().any(|tool| tool.job.books());
+        if understood.status_is_set() {
+            return tell::either(understood, BookingStatus::Confirmed, telling);
+        }
         match verdict {
-            Verdict::Booked if !failed => booking(understood, BookingStatus::Confirmed, telling),
-            Verdict::Cancelled => change(understood, Told::Cancelled, None, telling),
-            Verdict::Moved => change(understood, Told::Rescheduled, None, telling),
+            Verdict::Booked if !failed => {
+                tell::booking(understood, BookingStatus::Confirmed, telling)
+            }
+            Verdict::Cancelled => tell::change(understood, Told::Cancelled, None, telling),
+            Verdict::Moved => tell::change(understood, Told::Rescheduled, None, telling),
             Verdict::NotBooked | Verdict::Silent => Mapped::Ignored("no_booking".to_owned()),
             Verdict::Booked | Verdict::Unclear => {
                 let detail = "Nothing says for certain whether this was booked.";
@@ -233,23 +250,4 @@ impl<'a> Conversation<'a> {
             data: (),
         }
     }
-}
-
-fn booking(understood: Understood, usual: BookingStatus, telling: Telling<()>) -> Mapped {
-    let set_by_person = understood.set_by_person.clone();
-    let booking = understood.booking(usual);
-    let told = |data| Mapped::Booking(telling.holding(data, set_by_person));
-    booking.map_or_else(Mapped::NeedsReview, told)
-}
-
-fn change(
-    understood: Understood,
-    told: Told,
-    of: Option<ChangeOf>,
-    telling: Telling<()>,
-) -> Mapped {
-    let set_by_person = understood.set_by_person.clone();
-    let change = understood.change(told, of);
-    let told = |data| Mapped::Change(telling.holding(data, set_by_person));
-    change.map_or_else(Mapped::NeedsReview, told)
 }

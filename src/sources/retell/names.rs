@@ -7,6 +7,8 @@ use crate::sources::fields::normalise;
 pub(super) enum Job {
     /// Makes one.
     Book,
+    /// Settles one; where it tells a whole booking, it makes that.
+    Confirm,
     /// Calls one off.
     Cancel,
     /// Moves one.
@@ -34,10 +36,19 @@ pub(super) fn job_of(tool: &str) -> Job {
         Job::Cancel
     } else if name == "reschedule" || after(&["reschedule", "move", "change"]) {
         Job::Move
-    } else if after(&["book", "create", "confirm", "start"]) {
+    } else if after(&["confirm"]) {
+        Job::Confirm
+    } else if after(&["book", "create", "start"]) {
         Job::Book
     } else {
         Job::Other
+    }
+}
+
+impl Job {
+    /// True for what can leave a booking behind that was not there before.
+    pub(super) fn books(self) -> bool {
+        matches!(self, Self::Book | Self::Confirm)
     }
 }
 
@@ -54,10 +65,11 @@ mod tests {
     fn a_tool_is_known_by_what_it_does() {
         for name in [
             "book_appointment", "book_appointment_cal", "create_booking", "create-booking",
-            "confirm_booking", "bookAppointment", "Book Appointment", "book_job", "start_booking",
+            "bookAppointment", "Book Appointment", "book_job", "start_booking",
         ] {
             assert_eq!(job_of(name), Job::Book, "{name}");
         }
+        assert_eq!(job_of("confirm_booking"), Job::Confirm);
         assert_eq!(job_of("cancel_appointment"), Job::Cancel);
         assert_eq!(job_of("reschedule_appointment"), Job::Move);
         for name in [

@@ -2,7 +2,7 @@
 
 use super::body::Entry;
 use super::names::{Job, job_of, only_begins};
-use crate::sources::fields::{Field, Raw, is_field, normalise, yes_no};
+use crate::sources::fields::{Draft, Field, Place, Raw, Take, is_field, normalise, yes_no};
 use crate::sources::{json, signature};
 use serde_json::{Map, Value};
 
@@ -27,6 +27,18 @@ pub(super) struct ToolCall {
     pub(super) answer: Map<String, Value>,
     /// The pointer of its answer.
     pub(super) answered_at: String,
+}
+
+impl ToolCall {
+    /// True when it says what is booked, or when: a bare reference says neither.
+    pub(super) fn tells_booking(&self) -> bool {
+        let mut draft = Draft::default();
+        for level in levels(&self.answer) {
+            draft.add(level, &Place::inside_text(""), Take::Result);
+        }
+        draft.add(&self.arguments, &Place::inside_text(""), Take::Tool);
+        draft.get(Field::Service).is_some() || draft.has_start()
+    }
 }
 
 /// How a tool call ended.
@@ -69,10 +81,10 @@ fn invocation(entries: &[Entry], place: usize, entry: &Entry, base: &str) -> Opt
     if json::word(entry.role.as_deref())? != "tool_call_invocation" {
         return None;
     }
-    let name = json::word(entry.name.as_deref())?;
+    let name = json::id(entry.name.as_deref())?;
     let job = job_of(&name);
     let arguments = arguments_of(entry).filter(|_| job != Job::Other)?;
-    let id = json::word(entry.tool_call_id.as_deref());
+    let id = json::id(entry.tool_call_id.as_deref());
     let result = id.as_deref().and_then(|id| result_of(entries, place, id));
     let args = told_as(&name, Some(&Value::Object(arguments.clone())));
     let by_id = id.as_ref().map(|id| format!("tool:{id}"));

@@ -145,7 +145,7 @@ fn items(entry: &str, field: &str, value: &Value) -> Vec<Item> {
 }
 
 fn item(message: &Message, list: &str, account: Option<String>) -> Item {
-    let word = |raw: &Raw| json::word(raw.as_deref());
+    let word = |raw: &Raw| json::id(raw.as_deref());
     let inner = message.interactive.as_ref().and_then(|i| word(&i.kind));
     let kind = match list {
         "message_echoes" => Some("message_echo".to_owned()),
@@ -208,7 +208,7 @@ fn contacts_by_id(value: &Value) -> HashMap<String, &RawValue> {
 
 fn account(value: &Value) -> Option<String> {
     let metadata = read::<Metadata>(value.metadata.as_deref()?)?;
-    json::word(metadata.phone_number_id.as_deref())
+    json::id(metadata.phone_number_id.as_deref())
 }
 
 /// A piece in the form it should have, or nothing.

@@ -3,8 +3,8 @@
 use super::map::ignored;
 use super::message::{Message, context_of};
 use crate::domain::booking::ChangeOf;
-use crate::sources::Mapped;
-use crate::sources::fields::{Draft, Told, normalise};
+use crate::sources::fields::{Told, normalise};
+use crate::sources::{Mapped, json, tell};
 
 /// Reads the id of what was tapped. One that neither confirms nor cancels is a selection on the
 /// way to something, and tells nothing yet.
@@ -12,14 +12,16 @@ pub(super) fn map(message: &Message<'_>, id: &str) -> Mapped {
     let Some((told, reference)) = read(id) else {
         return ignored("selection");
     };
-    let asked_in = message.text("context/id").map(|id| ChangeOf::Context(context_of(id)));
+    let asked_in = message
+        .text("context/id")
+        .filter(|id| id.len() <= json::MAX_ID)
+        .map(|id| ChangeOf::Context(context_of(id)));
     let of = match reference {
         Some(id) => Some(ChangeOf::ExternalId { provider: None, id }),
         None if told == Told::Confirmed => asked_in.or(Some(ChangeOf::OnlyOpenPending)),
         None => asked_in,
     };
-    let understood = Draft::corrected(message.reading.overrides).read(&message.rules());
-    message.change(understood, told, of)
+    tell::change(message.corrections(), told, of, message.telling())
 }
 
 /// True for an answer that is a plain yes, as a whole message.

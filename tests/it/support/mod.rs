@@ -1,5 +1,6 @@
 //! What the tests share.
 
+pub(crate) mod app;
 pub(crate) mod catalog;
 #[macro_use]
 pub(crate) mod db;

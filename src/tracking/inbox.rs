@@ -1,0 +1,57 @@
+//! Events that belong to no tenant.
+
+use super::answer::Answer;
+use super::intake::InboxTaken;
+use super::outcome::Decided;
+use super::{ATTEMPTS, TrackError, Tracker};
+use crate::domain::ids;
+use crate::storage::{self, Error, events};
+use std::collections::BTreeMap;
+
+impl Tracker {
+    /// Keeps an event that belongs to no tenant, for the platform's admins. A repeat is answered
+    /// as the first was.
+    ///
+    /// # Errors
+    /// [`TrackError::Unavailable`] when it could not be stored.
+    pub async fn keep_in_inbox(&self, taken: &InboxTaken) -> Result<Answer, TrackError> {
+        for _ in 0..ATTEMPTS {
+            match self.try_inbox(taken).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) if error.is_conflict() => {}
+                Err(error) => return Err(TrackError::Unavailable(error)),
+            }
+        }
+        self.try_inbox(taken).await.map_err(TrackError::Unavailable)
+    }
+
+    async fn try_inbox(&self, taken: &InboxTaken) -> storage::Result<Answer> {
+        let (item, id) = (&taken.item, ids::new(taken.received_at));
+        let body_hash = self.key.hash(&[b"body", &item.raw]);
+        let key = self.key.hash(&[b"inbox", taken.source.name().as_bytes(), body_hash.as_bytes()]);
+        let mut tx = self.db.begin().await?;
+        if let Some(known) = events::find_inbox_by_key(&mut tx.conn(), &key).await? {
+            let bad = |_| Error::Inconsistent { table: "platform_inbox", column: "answer" };
+            return serde_json::from_str(&known.answer).map(Answer::repeated).map_err(bad);
+        }
+        let decided = Decided::of_nobody(id);
+        let row = decided.row(&BTreeMap::new())?;
+        let event = events::NewEvent {
+            id,
+            connection_id: taken.connection_id,
+            source: taken.source.name(),
+            kind: &item.kind,
+            account_id: item.account.as_deref(),
+            delivery_key_hash: Some(&key),
+            body_hash: &body_hash,
+            outcome: row.outcome(),
+            headers: &taken.headers,
+            raw: &item.raw,
+            occurred_at: item.occurred_at,
+            received_at: taken.received_at,
+        };
+        events::insert_inbox(&mut tx.conn(), &event).await?;
+        tx.commit().await?;
+        Ok(decided.answer)
+    }
+}

@@ -1,0 +1,144 @@
+//! Writing what the clients' rows say, once their bookings are written.
+
+use super::facts::{self, Laid, Told};
+use super::gather::Gathered;
+use super::people::Person;
+use super::write::{Placed, Plan, Write};
+use crate::domain::channel::{Channel, ClientStatus};
+use crate::domain::person::Identity;
+use crate::storage::clients::ClientRow;
+use crate::storage::sightings::Lookup;
+use crate::storage::{Result, bookings, clients, leads, sightings};
+use chrono::{DateTime, Utc};
+use std::collections::BTreeSet;
+use uuid::Uuid;
+
+impl Write<'_, '_> {
+    /// Lays the tellings over every client concerned, converts open leads, and removes a client
+    /// that the tellings made and then left.
+    pub(super) async fn write_people(
+        &mut self,
+        gathered: &Gathered,
+        plan: &Plan<'_>,
+    ) -> Result<()> {
+        let Plan { placed, by_id, made } = plan;
+        let clients: BTreeSet<Uuid> = placed.iter().map(|b| b.client).collect();
+        let left: BTreeSet<Uuid> = placed.iter().filter_map(Placed::left).collect();
+        for client in left.iter().filter(|c| !clients.contains(c)) {
+            if !self.remove_if_empty(*client).await? {
+                self.write_client(*client, &[], None, &[]).await?;
+            }
+        }
+        for client in clients {
+            let theirs = || placed.iter().filter(|b| b.client == client);
+            let number = theirs().find_map(|b| b.resolved.fold.person);
+            let person = number.and_then(|n| gathered.people.get(n));
+            let mut told: Vec<Told> = theirs()
+                .flat_map(|b| &b.resolved.members)
+                .filter_map(|m| Told::of(&by_id.get(m)?.sighting))
+                .collect();
+            if let Some(person) = person {
+                told.extend(self.convert_leads(client, &person.identities).await?);
+            }
+            let recount = left.contains(&client) || theirs().any(Placed::booked_otherwise);
+            let booked = theirs().map(|b| b.resolved.fold.booked_at);
+            let booked: Vec<DateTime<Utc>> = if recount { Vec::new() } else { booked.collect() };
+            let fresh = person.filter(|_| !made.contains(&client));
+            self.write_client(client, &told, fresh, &booked).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes one client's row. `booked` is when the bookings just told were made; empty when one
+    /// of the client's bookings changed or moved, so that all have to be read again.
+    async fn write_client(
+        &mut self,
+        client: Uuid,
+        told: &[Told],
+        person: Option<&Person>,
+        booked: &[DateTime<Utc>],
+    ) -> Result<()> {
+        let Some(before) = clients::find(self.conn, self.tenant, client).await? else {
+            return Ok(());
+        };
+        let mut row = before.clone();
+        for identity in person.into_iter().flat_map(|p| &p.fresh) {
+            match identity {
+                Identity::Phone(p) => row.phone.get_or_insert_with(|| p.as_str().to_owned()),
+                Identity::WhatsApp(id) => {
+                    row.whatsapp_id.get_or_insert_with(|| id.as_str().to_owned())
+                }
+            };
+        }
+        if facts::lay(&mut row, told) == Laid::NeedsAll || told.is_empty() {
+            self.lay_all(&mut row, client).await?;
+        }
+        self.count_bookings(&mut row, booked).await?;
+        if row.status == ClientStatus::Inactive.as_str() && !told.is_empty() {
+            ClientStatus::Active.as_str().clone_into(&mut row.status);
+        }
+        if row != before {
+            row.updated_at = self.now;
+            clients::update(self.conn, self.tenant, &row).await?;
+        }
+        Ok(())
+    }
+
+    /// Lays every telling of the client's bookings, and the leads that became it, on a bare row.
+    async fn lay_all(&mut self, row: &mut ClientRow, client: Uuid) -> Result<()> {
+        let all = sightings::list(self.conn, self.tenant, &Lookup::Client(client)).await?;
+        let mut told: Vec<Told> = all.iter().filter_map(Told::of).collect();
+        for lead in leads::list_by_client(self.conn, self.tenant, client).await? {
+            let source = lead.source.parse().unwrap_or(Channel::Web);
+            told.push(Told::asked(lead.first_interaction_at, source));
+        }
+        facts::bare(row);
+        facts::lay(row, &told);
+        Ok(())
+    }
+
+    /// A client's whole history is read only where a booking of it changed: the cost of a booking
+    /// does not grow with the bookings before it.
+    async fn count_bookings(
+        &mut self,
+        row: &mut ClientRow,
+        booked: &[DateTime<Utc>],
+    ) -> Result<()> {
+        if let (Some(first), Some(last)) = (booked.iter().min(), booked.iter().max()) {
+            row.first_booking_at = Some(row.first_booking_at.map_or(*first, |at| at.min(*first)));
+            row.last_booking_at = Some(row.last_booking_at.map_or(*last, |at| at.max(*last)));
+            return Ok(());
+        }
+        let range = bookings::booked_range(self.conn, self.tenant, row.id).await?;
+        row.first_booking_at = range.map(|(first, _)| first);
+        row.last_booking_at = range.map(|(_, last)| last);
+        Ok(())
+    }
+
+    /// Open leads with one of these identities become this client; answers when they first asked.
+    async fn convert_leads(&mut self, client: Uuid, identities: &[Identity]) -> Result<Vec<Told>> {
+        let mut asked = Vec::new();
+        for identity in identities {
+            if let Some(lead) = leads::find_open(self.conn, self.tenant, identity).await? {
+                leads::convert(self.conn, self.tenant, lead.id, client, self.now).await?;
+                let source = lead.source.parse().unwrap_or(Channel::Web);
+                asked.push(Told::asked(lead.first_interaction_at, source));
+            }
+        }
+        Ok(asked)
+    }
+
+    /// Removes a client that has neither booking nor mapping and that nobody has touched.
+    async fn remove_if_empty(&mut self, client: Uuid) -> Result<bool> {
+        let Some(row) = clients::find(self.conn, self.tenant, client).await? else {
+            return Ok(true);
+        };
+        let touched = row.set_by_person != "[]" || row.status != ClientStatus::Active.as_str();
+        if touched || clients::has_anything(self.conn, self.tenant, client).await? {
+            return Ok(false);
+        }
+        leads::reopen(self.conn, self.tenant, client, self.now).await?;
+        clients::delete(self.conn, self.tenant, client).await?;
+        Ok(true)
+    }
+}

@@ -1,0 +1,134 @@
+//! One event on its way: read, hashed, placed in history.
+
+use super::{Taken, Tracker};
+use crate::domain::ids;
+use crate::domain::sighting::{Order, Says, Sighting};
+use crate::sources::{DeliveryKey, IdentityChange, Lead, Mapped, Reading, Review, Telling};
+use chrono::{DateTime, Utc};
+use std::collections::BTreeMap;
+use uuid::Uuid;
+
+/// One event on its way: read, with its hashes.
+pub(super) struct Work<'a> {
+    pub(super) taken: &'a Taken,
+    pub(super) event_id: Uuid,
+    pub(super) key_hash: Option<String>,
+    pub(super) body_hash: String,
+    pub(super) mapped: Vec<Mapped>,
+    pub(super) sightings: Vec<Sighting>,
+    pub(super) overrides: &'a BTreeMap<String, String>,
+    /// True for an event that is stored already and read again.
+    pub(super) again: bool,
+}
+
+impl Work<'_> {
+    /// The lead that the event tells of.
+    pub(super) fn lead(&self) -> Option<&Lead> {
+        self.mapped.iter().find_map(|mapped| match mapped {
+            Mapped::Lead(lead) => Some(lead),
+            _ => None,
+        })
+    }
+
+    /// The number changes that the event tells of.
+    pub(super) fn identity_changes(&self) -> impl Iterator<Item = &IdentityChange> {
+        self.mapped.iter().filter_map(|mapped| match mapped {
+            Mapped::Identity(change) => Some(change),
+            _ => None,
+        })
+    }
+}
+
+impl Tracker {
+    /// Reads an event: what it says, what makes a repeat of it one, where its tellings stand.
+    pub(super) fn read<'a>(
+        &self,
+        taken: &'a Taken,
+        event_id: Uuid,
+        overrides: &'a BTreeMap<String, String>,
+        again: bool,
+    ) -> Work<'a> {
+        let received_at = taken.received_at;
+        let reading = Reading { tenant: &taken.tenant, received_at, overrides };
+        let mapped = match &taken.held {
+            Some((code, detail)) => {
+                vec![Mapped::NeedsReview(Review::whole(code, detail))]
+            }
+            None => taken.source.map(&taken.item, &reading),
+        };
+        let body_hash = self.key.hash(&[b"body", &taken.item.raw]);
+        let key_hash = self.key_hash(taken, &body_hash);
+        // The same words posted again after their hour are another telling.
+        let hourly = taken.item.key == DeliveryKey::BodyForAnHour;
+        let key = key_hash.clone().filter(|_| !hourly);
+        let key = key.unwrap_or_else(|| event_id.to_string());
+        let sightings = mapped.iter().filter_map(|one| sighting(one, event_id, &key, taken));
+        let sightings = sightings.collect();
+        Work { taken, event_id, key_hash, body_hash, mapped, sightings, overrides, again }
+    }
+
+    /// The keyed hash of what makes a repeat of this event a repeat.
+    fn key_hash(&self, taken: &Taken, body_hash: &str) -> Option<String> {
+        let source = taken.source.name();
+        let mut parts: Vec<&[u8]> = vec![b"delivery", source.as_bytes()];
+        let connection = taken.connection_id.map(|id| id.to_string()).unwrap_or_default();
+        match &taken.item.key {
+            DeliveryKey::None => return None,
+            DeliveryKey::WithBody(key) => {
+                parts.extend(key.iter().map(String::as_bytes));
+                parts.push(body_hash.as_bytes());
+            }
+            DeliveryKey::Exact(key) => parts.extend(key.iter().map(String::as_bytes)),
+            DeliveryKey::Chosen(key) => parts.extend([connection.as_bytes(), key.as_bytes()]),
+            DeliveryKey::BodyForAnHour => {
+                parts.extend([b"hour", taken.path.as_bytes(), body_hash.as_bytes()]);
+            }
+        }
+        Some(self.key.hash(&parts))
+    }
+}
+
+/// When an event was told: by the provider's clock where it says so, never after it arrived.
+pub(super) fn told_at(taken: &Taken) -> DateTime<Utc> {
+    taken.item.occurred_at.unwrap_or(taken.received_at).min(taken.received_at)
+}
+
+/// The sighting of a telling, at its place in history; `None` for what tells no booking.
+fn sighting(mapped: &Mapped, event_id: Uuid, key: &str, taken: &Taken) -> Option<Sighting> {
+    match mapped {
+        Mapped::Booking(telling) => {
+            let says = Says::Booking(Box::new(telling.data.clone()));
+            Some(place(telling, says, event_id, key, taken))
+        }
+        Mapped::Change(telling) => {
+            let says = Says::Change(Box::new(telling.data.clone()));
+            Some(place(telling, says, event_id, key, taken))
+        }
+        _ => None,
+    }
+}
+
+fn place<T>(
+    telling: &Telling<T>,
+    says: Says,
+    event_id: Uuid,
+    key: &str,
+    taken: &Taken,
+) -> Sighting {
+    Sighting {
+        id: ids::new(taken.received_at),
+        event_id,
+        item: telling.item.clone(),
+        order: Order {
+            event_time: told_at(taken),
+            rank: taken.item.rank,
+            seq: telling.seq,
+            key: format!("{key}#{}", telling.item),
+        },
+        context: telling.context.clone(),
+        told_as: telling.told_as.clone(),
+        says,
+        set_by_person: telling.set_by_person.clone(),
+        booking_id: None,
+    }
+}
