@@ -175,6 +175,34 @@ fn in_a_call_of_several_a_correction_is_for_those_that_lack_something() {
 }
 
 #[test]
+fn a_person_says_what_the_words_left_open() {
+    let fixture = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+    let unclear = fixture(include_str!("../../fixtures/retell/call_ended_answer_unclear.json"));
+    assert_eq!(codes(&corrected("retell", &unclear, &[])), ["result_unclear"]);
+    let booked = corrected("retell", &unclear, &[("status", "confirmed")]);
+    assert_eq!(booking(&booked).set_by_person, ["status"]);
+    let off = corrected("retell", &unclear, &[("status", "cancelled")]);
+    assert!(matches!(off.as_slice(), [Mapped::Change(_)]), "{off:?}");
+    let enquiry = fixture(include_str!("../../fixtures/retell/call_analyzed_enquiry.json"));
+    let set = [
+        ("status", "pending"),
+        ("customerPhone", "0871234567"),
+        ("appointmentDateTime", "2026-04-02 15:00"),
+    ];
+    assert_eq!(booking(&corrected("retell", &enquiry, &set)).data.service_name, "Full set lashes");
+    let token = fixture(include_str!("../../fixtures/whatsapp/flow_with_token_only.json"));
+    let set = [("serviceName", "Facial"), ("appointmentDateTime", "2026-04-02 15:00")];
+    let telling = corrected("whatsapp", &token, &set);
+    assert_eq!(booking(&telling).data.customer_phone.as_ref().unwrap().as_str(), "+353863334455");
+    let text = fixture(include_str!("../../fixtures/whatsapp/text_cancels_in_prose.json"));
+    let off = corrected("whatsapp", &text, &[("status", "cancelled")]);
+    assert!(matches!(off.as_slice(), [Mapped::Change(_)]), "{off:?}");
+    let nobody = fixture(include_str!("../../fixtures/whatsapp/text_of_nobody.json"));
+    let lead = corrected("whatsapp", &nobody, &[("customerPhone", "0871234567")]);
+    assert!(matches!(lead.as_slice(), [Mapped::Lead(_)]), "{lead:?}");
+}
+
+#[test]
 fn a_number_of_another_is_not_the_callers() {
     let at = |args: Value| {
         let call = json!({"event": "call_ended", "call": {

@@ -156,6 +156,12 @@ impl Understood {
         self.clone().whole(usual).ok_or_else(|| self.review())
     }
 
+    /// True when a person said what state the booking is in.
+    #[must_use]
+    pub fn status_is_set(&self) -> bool {
+        self.told.is_some() && self.set_by_person.iter().any(|name| name == "status")
+    }
+
     /// True when a booking can be made of it.
     #[must_use]
     pub fn is_complete(self) -> bool {

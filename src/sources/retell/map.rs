@@ -8,7 +8,7 @@ use super::tools::{self, End, ToolCall};
 use crate::domain::booking::ChangeOf;
 use crate::domain::channel::{BookingStatus, Channel};
 use crate::sources::fields::{Draft, Field, Place, Rules, Sender, Take, Told, Understood};
-use crate::sources::{Item, Malformed, Mapped, Reading, Review, Telling, json};
+use crate::sources::{Item, Malformed, Mapped, Reading, Review, Telling, json, tell};
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -126,7 +126,7 @@ impl<'a> Conversation<'a> {
             Job::Confirm if !tool.tells_booking() => {
                 self.change(understood, Told::Confirmed, tool, telling)
             }
-            _ => booking(understood, BookingStatus::Confirmed, telling),
+            _ => tell::booking(understood, BookingStatus::Confirmed, telling),
         }
     }
 
@@ -169,11 +169,15 @@ impl<'a> Conversation<'a> {
         let booked = |t: &&ToolCall| t.job.books() && t.end == End::Done && t.seq < tool.seq;
         let here = self.tools.iter().filter(booked).count() == 1;
         let of = self.context.clone().filter(|_| here).map(ChangeOf::Context);
-        change(understood, told, of, telling)
+        tell::change(understood, told, of, telling)
     }
 
+    /// A person says by setting the status whether it was done.
     fn unclear(&self, tool: &ToolCall) -> Mapped {
         let mut understood = self.read_tool(tool);
+        if understood.status_is_set() {
+            return self.tool(tool);
+        }
         understood.home = Some(Place::inside_text(&tool.answered_at));
         let detail = "The tool's answer does not say for certain whether it was done.";
         understood.missing("", "result_unclear", "status", detail);
@@ -188,13 +192,14 @@ impl<'a> Conversation<'a> {
         let whole = draft.get(Field::Service).is_some() || draft.has_start();
         let told_as = tools::told_as(name, Some(&Value::Object(arguments)));
         let telling = self.telling("function", self.seq_after, vec![told_as]);
-        let understood = Understood { told: None, ..draft.read(&self.rules()) };
+        let mut understood = draft.read(&self.rules());
+        understood.told = understood.told.filter(|_| understood.status_is_set());
         let of = || self.context.clone().map(ChangeOf::Context);
         match job {
-            Job::Confirm if !whole => change(understood, Told::Confirmed, of(), telling),
-            Job::Book | Job::Confirm => booking(understood, BookingStatus::Pending, telling),
-            Job::Cancel => change(understood, Told::Cancelled, of(), telling),
-            Job::Move => change(understood, Told::Rescheduled, of(), telling),
+            Job::Confirm if !whole => tell::change(understood, Told::Confirmed, of(), telling),
+            Job::Book | Job::Confirm => tell::booking(understood, BookingStatus::Pending, telling),
+            Job::Cancel => tell::change(understood, Told::Cancelled, of(), telling),
+            Job::Move => tell::change(understood, Told::Rescheduled, of(), telling),
             Job::Other => Mapped::Ignored("function_not_booking".to_owned()),
         }
     }
@@ -207,10 +212,15 @@ impl<'a> Conversation<'a> {
         let mut understood = draft.read(&self.rules());
         let telling = self.telling("analysis", self.seq_after, Vec::new());
         let failed = self.tools.iter().any(|tool| tool.job.books());
+        if understood.status_is_set() {
+            return tell::either(understood, BookingStatus::Confirmed, telling);
+        }
         match verdict {
-            Verdict::Booked if !failed => booking(understood, BookingStatus::Confirmed, telling),
-            Verdict::Cancelled => change(understood, Told::Cancelled, None, telling),
-            Verdict::Moved => change(understood, Told::Rescheduled, None, telling),
+            Verdict::Booked if !failed => {
+                tell::booking(understood, BookingStatus::Confirmed, telling)
+            }
+            Verdict::Cancelled => tell::change(understood, Told::Cancelled, None, telling),
+            Verdict::Moved => tell::change(understood, Told::Rescheduled, None, telling),
             Verdict::NotBooked | Verdict::Silent => Mapped::Ignored("no_booking".to_owned()),
             Verdict::Booked | Verdict::Unclear => {
                 let detail = "Nothing says for certain whether this was booked.";
@@ -240,23 +250,4 @@ impl<'a> Conversation<'a> {
             data: (),
         }
     }
-}
-
-fn booking(understood: Understood, usual: BookingStatus, telling: Telling<()>) -> Mapped {
-    let set_by_person = understood.set_by_person.clone();
-    let booking = understood.booking(usual);
-    let told = |data| Mapped::Booking(telling.holding(data, set_by_person));
-    booking.map_or_else(Mapped::NeedsReview, told)
-}
-
-fn change(
-    understood: Understood,
-    told: Told,
-    of: Option<ChangeOf>,
-    telling: Telling<()>,
-) -> Mapped {
-    let set_by_person = understood.set_by_person.clone();
-    let change = understood.change(told, of);
-    let told = |data| Mapped::Change(telling.holding(data, set_by_person));
-    change.map_or_else(Mapped::NeedsReview, told)
 }
