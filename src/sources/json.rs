@@ -3,6 +3,7 @@
 use super::Malformed;
 use crate::domain::problem::Problem;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
@@ -26,21 +27,23 @@ pub fn object(body: &[u8]) -> Result<Map<String, Value>, Malformed> {
 
 /// Reads a body into a type that names only what it needs; everything else is skipped, unbuilt.
 ///
-/// A body that repeats a key is read once more with the last of each winning, as [`object`] does.
-///
 /// # Errors
 /// [`Malformed`] as [`object`]; `body_unreadable` when a part has not the form that the type asks.
-pub fn typed<T: for<'de> Deserialize<'de>>(body: &[u8]) -> Result<T, Malformed> {
+pub fn typed<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Malformed> {
     let text = text(body)?;
-    // A list would do for a type too, its members in order: only an object is meant.
-    let is_object = text.trim_start().starts_with('{');
-    if let (true, Ok(found)) = (is_object, serde_json::from_str(text)) {
-        return Ok(found);
-    }
-    let plain = Value::Object(object(body)?).to_string();
-    serde_json::from_str(&plain).map_err(|_| {
-        malformed("body_unreadable", "A part of the body has not the form of this source.")
+    serde_json::from_str(text).map_err(|_| match serde_json::from_str::<IgnoredAny>(text) {
+        Err(_) => not_json(),
+        Ok(_) if !text.trim_start().starts_with('{') => not_object(),
+        Ok(_) => {
+            malformed("body_unreadable", "A part of the body has not the form of this source.")
+        }
     })
+}
+
+/// Reads a skipped part into such a type; `None` where it has another form.
+#[must_use]
+pub fn part<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Option<T> {
+    serde_json::from_str(raw.get()).ok()
 }
 
 /// The body's text, if it is UTF-8 and not nested deeper than [`MAX_DEPTH`].
@@ -75,6 +78,8 @@ pub fn build(raw: Option<&RawValue>) -> Option<Value> {
 /// The text or the number of a skipped part, as text; `None` for anything else and for `""`.
 #[must_use]
 pub fn word(raw: Option<&RawValue>) -> Option<String> {
+    // Lists and objects are not built to find out that they are no word.
+    let raw = raw.filter(|raw| !raw.get().starts_with(['{', '[']));
     match build(raw)? {
         Value::String(text) => Some(text).filter(|text| !text.is_empty()),
         Value::Number(number) => Some(number.to_string()),
@@ -88,22 +93,39 @@ pub fn id(raw: Option<&RawValue>) -> Option<String> {
     word(raw).filter(|id| id.len() <= MAX_ID)
 }
 
-/// A copy of the JSON with the keys of every object in order: equal for equal values.
+/// A copy of the JSON with the keys of every object in order: equal for equal values. The keys of
+/// the outermost object that `without` names are left out.
 #[must_use]
-pub fn canonical(value: &Value) -> String {
+pub fn canonical(value: &Value, without: &[&str]) -> String {
+    let mut text = String::new();
+    write_canonical(value, without, &mut text);
+    text
+}
+
+fn write_canonical(value: &Value, without: &[&str], text: &mut String) {
     match value {
         Value::Object(object) => {
-            let mut pairs: Vec<_> = object.iter().collect();
+            let mut pairs: Vec<_> =
+                object.iter().filter(|(key, _)| !without.contains(&key.as_str())).collect();
             pairs.sort_by_key(|(key, _)| *key);
-            let pair = |(key, value): (&String, &Value)| {
-                format!("{}:{}", Value::from(key.as_str()), canonical(value))
-            };
-            format!("{{{}}}", pairs.into_iter().map(pair).collect::<Vec<_>>().join(","))
+            text.push('{');
+            for (nth, (key, value)) in pairs.into_iter().enumerate() {
+                text.push_str(if nth > 0 { "," } else { "" });
+                text.push_str(&Value::from(key.as_str()).to_string());
+                text.push(':');
+                write_canonical(value, &[], text);
+            }
+            text.push('}');
         }
         Value::Array(items) => {
-            format!("[{}]", items.iter().map(canonical).collect::<Vec<_>>().join(","))
+            text.push('[');
+            for (nth, item) in items.iter().enumerate() {
+                text.push_str(if nth > 0 { "," } else { "" });
+                write_canonical(item, &[], text);
+            }
+            text.push(']');
         }
-        plain => plain.to_string(),
+        plain => text.push_str(&plain.to_string()),
     }
 }
 
@@ -171,6 +193,7 @@ fn malformed(code: &str, detail: &str) -> Malformed {
 
 #[cfg(test)]
 mod tests {
+    use super::super::skim::{Raw, skimmed};
     use super::*;
 
     fn code(body: &[u8]) -> String {
@@ -219,24 +242,29 @@ mod tests {
 
     #[test]
     fn of_a_repeated_key_the_last_wins_in_every_way_of_reading() {
-        #[derive(serde::Deserialize)]
-        struct Event {
-            event: String,
+        skimmed! {
+            struct Event<'a> {
+                event "event": Raw<'a>,
+                call "call": Option<Vec<Raw<'a>>>,
+            }
         }
-        let body = br#"{"event":"a","event":"b"}"#;
-        assert_eq!(object(body).unwrap()["event"], "b");
-        assert_eq!(typed::<Event>(body).unwrap().event, "b");
-        let code = |body: &[u8]| typed::<Event>(body).map(|e| e.event).unwrap_err().problem.code;
-        assert_eq!(code(br#"{"event":1}"#), "body_unreadable");
+        let event = |body: &'static str| word(typed::<Event>(body.as_bytes()).unwrap().event);
+        let body = r#"{"event":"a","other":[{}],"event":"b"}"#;
+        assert_eq!(object(body.as_bytes()).unwrap()["event"], "b");
+        assert_eq!(event(body).as_deref(), Some("b"));
+        assert_eq!(event(r#"{"\u0065vent":"b"}"#).as_deref(), Some("b"));
+        assert_eq!(event(r#"{"event":{"event":"b"},"call":null}"#), None);
+        let code = |body: &[u8]| typed::<Event>(body).map(|e| e.call).unwrap_err().problem.code;
+        assert_eq!(code(br#"{"call":1}"#), "body_unreadable");
         assert_eq!(code(br#"["a"]"#), "body_not_object");
         assert_eq!(code(br#"{"event":"a"}x"#), "body_not_json");
     }
 
     #[test]
     fn equal_objects_have_one_canonical_text() {
-        let read = |text| canonical(&inner(text).unwrap());
-        let expected = r#"{"a":[1,{"x":null,"y":"\""}],"b":2.50}"#;
-        assert_eq!(read(r#"{"b":2.50,"a":[1,{"y":"\"","x":null}]}"#), expected);
+        let read = |text| canonical(&inner(text).unwrap(), &["z"]);
+        let expected = r#"{"a":[1,{"x":null,"y":"\"","z":0}],"b":2.50}"#;
+        assert_eq!(read(r#"{"b":2.50,"z":1,"a":[1,{"y":"\"","z":0,"x":null}]}"#), expected);
         assert_eq!(read(expected), expected);
     }
 }
