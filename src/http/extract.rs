@@ -68,13 +68,12 @@ pub(super) fn token(headers: &HeaderMap) -> Option<&str> {
     bearer.or_else(|| text("x-api-key")).filter(|token| !token.is_empty())
 }
 
-/// The headers that a source may read: those that are text.
+/// The headers that a source may read. One that is no text is there all the same: a signature
+/// that can't be read must not look like none.
 pub(super) fn headers(map: &HeaderMap) -> Headers {
     let mut headers = Headers::default();
     for (name, value) in map {
-        if let Ok(value) = value.to_str() {
-            headers.insert(name.as_str(), value);
-        }
+        headers.insert(name.as_str(), &String::from_utf8_lossy(value.as_bytes()));
     }
     headers
 }

@@ -3,7 +3,7 @@
 use super::answer::Answer;
 use super::directory::{Directory, Registry};
 use super::route::{Route, route, sole_tenant};
-use super::vouch::{Voucher, vouch};
+use super::vouch::vouch;
 use super::{Taken, TrackError, Tracker, can_correct};
 use crate::auth::Access;
 use crate::domain::problem::Problem;
@@ -110,28 +110,18 @@ impl Intake {
     /// [`Refusal`]; a refused delivery has stored nothing, except a malformed one that was
     /// verified and whose event id the refusal carries.
     pub async fn receive(&self, incoming: &Incoming) -> Result<Reply, Refusal> {
-        let mut directory = self.directory().await?;
         let source = incoming.source;
-        if vouch(&directory, incoming).is_err() {
+        let mut directory = self.directory().await?;
+        let mut routed = routes(&directory, incoming);
+        if !is_settled(&routed) {
+            // A tenant, connection or account may have been made a moment ago.
             directory = self.latest().await?;
+            routed = routes(&directory, incoming);
         }
-        let voucher = vouch(&directory, incoming)?;
-        let delivery = Delivery {
-            body: &incoming.body,
-            headers: &incoming.headers,
-            received_at: incoming.received_at,
+        let routed = match routed? {
+            Ok(routed) => routed,
+            Err(malformed) => return self.malformed(&directory, incoming, malformed).await,
         };
-        let items = match source.split(&delivery) {
-            Ok(items) => items,
-            Err(malformed) => {
-                return self.malformed(&directory, &voucher, incoming, malformed).await;
-            }
-        };
-        let mut routed = Vec::with_capacity(items.len());
-        for item in items {
-            let route = route(&directory, &voucher, incoming, &item)?;
-            routed.push((item, route));
-        }
         let answers = futures_util::stream::iter(routed)
             .map(|(item, route)| self.one(incoming, item, route))
             .buffered(SIDE_BY_SIDE)
@@ -216,11 +206,11 @@ impl Intake {
     async fn malformed(
         &self,
         directory: &Directory,
-        voucher: &Voucher<'_>,
         incoming: &Incoming,
         malformed: Malformed,
     ) -> Result<Reply, Refusal> {
         let problem = malformed.problem;
+        let voucher = &vouch(directory, incoming)?;
         let connection = voucher.connection().map(|c| c.id);
         let route = match sole_tenant(directory, voucher) {
             Some(tenant) => {
@@ -236,6 +226,34 @@ impl Intake {
             });
         }
         Ok(reply(incoming.source, vec![answer]))
+    }
+}
+
+/// The events of a delivery that something vouches for, each with whose it is.
+type Routed = Result<Vec<(Item, Route)>, Malformed>;
+
+/// Verifies a delivery, cuts it into its events, and finds out whose each is.
+fn routes(directory: &Directory, incoming: &Incoming) -> Result<Routed, Refusal> {
+    let voucher = vouch(directory, incoming)?;
+    let Incoming { body, headers, received_at, .. } = incoming;
+    let delivery = Delivery { body, headers, received_at: *received_at };
+    let items = match incoming.source.split(&delivery) {
+        Ok(items) => items,
+        Err(malformed) => return Ok(Err(malformed)),
+    };
+    let place = |item: Item| {
+        let route = route(directory, &voucher, incoming, &item)?;
+        Ok((item, route))
+    };
+    items.into_iter().map(place).collect::<Result<_, Refusal>>().map(Ok)
+}
+
+/// True when a younger directory could say nothing else: every event has its tenant.
+fn is_settled(routed: &Result<Routed, Refusal>) -> bool {
+    match routed {
+        Ok(Ok(events)) => events.iter().all(|(_, route)| matches!(route, Route::Tenant(..))),
+        Ok(Err(_)) => true,
+        Err(_) => false,
     }
 }
 

@@ -6,6 +6,8 @@ mod support;
 
 mod architecture;
 mod fixtures;
+mod refusing;
+mod refusing_schemes;
 mod resolve;
 mod schema;
 mod tracking;

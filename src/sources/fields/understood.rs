@@ -121,7 +121,9 @@ impl Understood {
         if is_anothers {
             return self;
         }
-        self.whatsapp_id.clone_from(&sender.whatsapp_id);
+        if self.whatsapp_id.is_none() {
+            self.whatsapp_id.clone_from(&sender.whatsapp_id);
+        }
         if self.first_name.is_none() && self.last_name.is_none() && sender.profile_name.is_some() {
             let (first, last) =
                 super::values::split_name(sender.profile_name.as_deref().unwrap_or(""));

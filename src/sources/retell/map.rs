@@ -133,7 +133,7 @@ impl<'a> Conversation<'a> {
     /// Answer before arguments; then, where the call booked one thing only, what the analysis and
     /// the agent's notes add to it.
     fn read_tool(&self, tool: &ToolCall) -> Understood {
-        let plain = self.draft(tool, &BTreeMap::new()).read(&self.rules());
+        let plain = self.uncorrected(tool);
         let alone = self.tools.iter().filter(|t| t.end != End::NotDone).count() == 1;
         // With several in one call, a correction is meant for those that lack something.
         if self.reading.overrides.is_empty() || (!alone && plain.clone().is_complete()) {
@@ -142,13 +142,29 @@ impl<'a> Conversation<'a> {
         self.draft(tool, self.reading.overrides).read(&self.rules())
     }
 
-    fn draft(&self, tool: &ToolCall, overrides: &BTreeMap<String, String>) -> Draft {
+    /// What an analysis or a note adds, and nobody can read, does not stand in the way of a booking
+    /// that the tool told in full.
+    fn uncorrected(&self, tool: &ToolCall) -> Understood {
+        let none = BTreeMap::new();
+        let enriched = self.draft(tool, &none).read(&self.rules());
+        let told = Self::told(tool, Draft::default()).read(&self.rules());
+        let enough = !enriched.problems.is_empty() && told.clone().is_complete();
+        if enough { told } else { enriched }
+    }
+
+    /// A draft of what the tool itself was asked and answered.
+    fn told(tool: &ToolCall, draft: Draft) -> Draft {
         let asked_at = Place::inside_text(&tool.asked_at);
-        let mut draft = Draft::corrected(overrides).at(&asked_at);
+        let mut draft = draft.at(&asked_at);
         for level in tools::levels(&tool.answer) {
             draft.add(level, &Place::inside_text(&tool.answered_at), Take::Result);
         }
         draft.add(&tool.arguments, &asked_at, Take::Tool);
+        draft
+    }
+
+    fn draft(&self, tool: &ToolCall, overrides: &BTreeMap<String, String>) -> Draft {
+        let mut draft = Self::told(tool, Draft::corrected(overrides));
         let books = |t: &&ToolCall| t.job.books() && t.end != End::NotDone;
         let only_one = self.tools.iter().filter(books).count() == 1;
         if only_one && tool.job.books() && tool.tells_booking() {

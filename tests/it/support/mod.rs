@@ -1,7 +1,10 @@
 //! What the tests share.
 
 pub(crate) mod app;
+pub(crate) mod bodies;
 pub(crate) mod catalog;
 #[macro_use]
 pub(crate) mod db;
+pub(crate) mod rows;
 pub(crate) mod source;
+pub(crate) mod wire;

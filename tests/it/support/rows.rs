@@ -1,0 +1,59 @@
+//! What is in a database, seen past the service.
+
+use super::db::{Engine, TestDb};
+use sqlx::AssertSqlSafe;
+
+/// Every table that a delivery can write to.
+const WRITTEN: &[&str] = &[
+    "webhook_events", "platform_inbox", "clients", "client_identities", "client_service_mappings",
+    "bookings", "booking_sightings", "leads", "lead_interactions", "audit_log",
+];
+
+impl TestDb {
+    /// How many rows deliveries have written, in all tables together.
+    pub(crate) async fn written(&self) -> i64 {
+        let tables = WRITTEN.iter().map(|table| format!("select 1 from {table}"));
+        let all = tables.collect::<Vec<_>>().join(" union all ");
+        self.count(&format!("({all}) as written")).await
+    }
+
+    /// How many rows a table has; `bookings where …` counts some of them.
+    pub(crate) async fn count(&self, table: &str) -> i64 {
+        let statement = AssertSqlSafe(format!("select count(*) from {table}"));
+        match self.engine {
+            Engine::Sqlite => {
+                sqlx::query_scalar(statement).fetch_one(&mut self.sqlite().await).await.unwrap()
+            }
+            Engine::Postgres => {
+                sqlx::query_scalar(statement).fetch_one(&mut self.postgres().await).await.unwrap()
+            }
+        }
+    }
+
+    /// The one text column that a statement selects, row by row; nulls are left out.
+    pub(crate) async fn texts(&self, select: &str) -> Vec<String> {
+        let statement = AssertSqlSafe(select.to_owned());
+        let found: Vec<Option<String>> = match self.engine {
+            Engine::Sqlite => {
+                sqlx::query_scalar(statement).fetch_all(&mut self.sqlite().await).await.unwrap()
+            }
+            Engine::Postgres => {
+                sqlx::query_scalar(statement).fetch_all(&mut self.postgres().await).await.unwrap()
+            }
+        };
+        found.into_iter().flatten().collect()
+    }
+
+    /// The raw bytes of every event, the oldest first.
+    pub(crate) async fn raw_events(&self) -> Vec<Vec<u8>> {
+        let select = "select raw from webhook_events order by id";
+        match self.engine {
+            Engine::Sqlite => {
+                sqlx::query_scalar(select).fetch_all(&mut self.sqlite().await).await.unwrap()
+            }
+            Engine::Postgres => {
+                sqlx::query_scalar(select).fetch_all(&mut self.postgres().await).await.unwrap()
+            }
+        }
+    }
+}
