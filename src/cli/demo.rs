@@ -100,7 +100,8 @@ fn print_all(demo: &Demo, printer: Printer, told: &[Told], once: bool) -> Result
 fn summary(told: &[Told]) -> String {
     let differing: Vec<String> = told.iter().filter_map(Told::difference).collect();
     let found = told.iter().filter(|told| told.found_more()).count();
-    let mut lines = vec![format!("{} events delivered and answered.", told.len())];
+    let events = told.iter().filter(|told| !told.is_empty()).count();
+    let mut lines = vec![format!("{events} events delivered and answered.")];
     if found > 0 {
         lines.push(format!(
             "* {found} of them change a booking or a person that another delivery had told of. Alone \

@@ -54,7 +54,7 @@ impl Told {
     }
 
     /// True for a delivery in which there was no event.
-    fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.outcome == NOTHING
     }
 
