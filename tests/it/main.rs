@@ -5,6 +5,9 @@
 mod support;
 
 mod architecture;
+mod cli;
+mod cli_events;
+mod cli_running;
 mod fixtures;
 mod histories;
 mod refusing;
