@@ -5,6 +5,8 @@
 mod support;
 
 mod architecture;
+mod bad_input;
+mod bad_values;
 mod fixtures;
 mod refusing;
 mod refusing_schemes;
