@@ -8,6 +8,7 @@ mod architecture;
 mod bad_input;
 mod bad_values;
 mod fixtures;
+mod problems;
 mod refusing;
 mod refusing_schemes;
 mod resolve;
