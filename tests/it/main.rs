@@ -11,6 +11,8 @@ mod fixtures;
 mod problems;
 mod refusing;
 mod refusing_schemes;
+mod repeats;
 mod resolve;
 mod schema;
+mod tenants_apart;
 mod tracking;
