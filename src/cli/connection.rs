@@ -1,6 +1,6 @@
 //! `connection`: where deliveries come from, with their secrets.
 
-mod add;
+pub(super) mod add;
 mod rotate;
 mod secret;
 

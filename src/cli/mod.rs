@@ -2,6 +2,7 @@
 
 mod args;
 mod connection;
+mod demo;
 mod desk;
 mod doctor;
 mod error;
@@ -48,6 +49,8 @@ pub struct Cli {
 enum Command {
     /// Run the service until it is stopped (SIGTERM or Ctrl-C)
     Serve,
+    /// Deliver every kind of payload to a service on throw-away data, and show what becomes of it
+    Demo(demo::Args),
     /// Tenants: the businesses whose bookings are kept
     #[command(subcommand)]
     Tenant(tenant::Command),
@@ -87,6 +90,7 @@ pub async fn run(cli: Cli) -> Result<()> {
     let open = |settings| Desk::open(settings, clock.clone(), printer);
     match command {
         Command::Serve => serve::run(&settings, clock, printer).await,
+        Command::Demo(args) => demo::run(settings, clock, printer, args).await,
         Command::Tenant(command) => tenant::run(&open(settings).await?, command).await,
         Command::Connection(command) => connection::run(&open(settings).await?, command).await,
         Command::Token(command) => token::run(&open(settings).await?, command).await,

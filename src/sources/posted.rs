@@ -3,10 +3,11 @@
 //! The contract is `{tenantId, bookingData: {…}}`, or the same fields at the root. Both sign by
 //! Standard Webhooks, or come with a `service` token.
 
-use super::fields::{Draft, Field, Place, Raw, Rules, Take, Told, yes_no};
+use super::fields::{Draft, Field, Place, Raw, Rules, Take, yes_no};
 use super::signature::{self, StandardHeaders};
 use super::{
-    Checked, Delivery, DeliveryKey, Headers, Hints, Item, Malformed, Mapped, Reading, Telling, json,
+    Checked, Delivery, DeliveryKey, Headers, Hints, Item, Malformed, Mapped, Reading, Telling,
+    json, tell,
 };
 use crate::domain::channel::{BookingStatus, Channel};
 use crate::domain::problem::Problem;
@@ -97,28 +98,15 @@ pub(super) fn map(item: &Item, reading: &Reading<'_>, channel: Option<Channel>) 
         return vec![Mapped::Ignored("no_booking".to_owned())];
     }
     understood.problems.extend(post.occurred_at_problem());
-    let set_by_person = understood.set_by_person.clone();
-    let mapped = match understood.told {
-        None | Some(Told::Pending | Told::Confirmed) => understood
-            .booking(BookingStatus::Confirmed)
-            .map(|booking| Mapped::Booking(telling(booking, set_by_person))),
-        Some(told) => {
-            let change = understood.change(told, None);
-            change.map(|change| Mapped::Change(telling(change, set_by_person)))
-        }
-    };
-    vec![mapped.unwrap_or_else(Mapped::NeedsReview)]
-}
-
-fn telling<T>(data: T, set_by_person: Vec<String>) -> Telling<T> {
-    Telling {
+    let telling = Telling {
         item: "booking".to_owned(),
         seq: 0,
         context: None,
         told_as: Vec::new(),
-        set_by_person,
-        data,
-    }
+        set_by_person: Vec::new(),
+        data: (),
+    };
+    vec![tell::either(understood, BookingStatus::Confirmed, telling)]
 }
 
 /// A posted body, and where in it the booking stands.

@@ -18,6 +18,24 @@ use super::{
 use crate::domain::sighting::Rank;
 use body::Head;
 use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+/// The body of a call of `function`, with its name and its arguments in their own places.
+///
+/// A tool set up as "Payload: args only" posts its arguments alone, and only its address says
+/// which function is called; such a body is wrapped, any other stays as it is. The signature is
+/// of the body as it came: it is checked before this.
+///
+/// # Errors
+/// [`Malformed`] as of any body.
+pub fn named_function(function: &str, body: &[u8]) -> Result<Vec<u8>, Malformed> {
+    let root = json::object(body)?;
+    if root.get("args").is_some_and(Value::is_object) {
+        return Ok(body.to_vec());
+    }
+    let wrapped = serde_json::json!({ "name": function, "args": root });
+    Ok(wrapped.to_string().into_bytes())
+}
 
 const SIGNATURE: &str = "x-retell-signature";
 

@@ -8,6 +8,7 @@ pub mod clients;
 pub mod connections;
 mod error;
 pub mod events;
+pub mod inbox;
 pub mod installation;
 pub mod leads;
 pub mod locks;
@@ -86,6 +87,7 @@ pub fn all_statements() -> Vec<(&'static str, &'static str, &'static str)> {
         ("clients", clients::ALL),
         ("connections", connections::ALL),
         ("events", events::ALL),
+        ("inbox", inbox::ALL),
         ("installation", installation::ALL),
         ("leads", leads::ALL),
         ("mappings", mappings::ALL),

@@ -5,7 +5,7 @@ use super::intake::InboxTaken;
 use super::outcome::Decided;
 use super::{ATTEMPTS, TrackError, Tracker};
 use crate::domain::ids;
-use crate::storage::{self, Error, events};
+use crate::storage::{self, Error, events, inbox};
 use std::collections::BTreeMap;
 
 impl Tracker {
@@ -30,7 +30,7 @@ impl Tracker {
         let body_hash = self.key.hash(&[b"body", &item.raw]);
         let key = self.key.hash(&[b"inbox", taken.source.name().as_bytes(), body_hash.as_bytes()]);
         let mut tx = self.db.begin().await?;
-        if let Some(known) = events::find_inbox_by_key(&mut tx.conn(), &key).await? {
+        if let Some(known) = inbox::find_by_key(&mut tx.conn(), &key).await? {
             let bad = |_| Error::Inconsistent { table: "platform_inbox", column: "answer" };
             return serde_json::from_str(&known.answer).map(Answer::repeated).map_err(bad);
         }
@@ -50,7 +50,7 @@ impl Tracker {
             occurred_at: item.occurred_at,
             received_at: taken.received_at,
         };
-        events::insert_inbox(&mut tx.conn(), &event).await?;
+        inbox::insert(&mut tx.conn(), &event).await?;
         tx.commit().await?;
         Ok(decided.answer)
     }

@@ -1,7 +1,7 @@
 //! Tracking: turning what an event says into client, booking and mapping, in one transaction.
 //!
-//! Its shape is lock, read, decide, write: [`gather`] locks and reads, [`resolve`] decides and is
-//! pure, [`write`] writes the difference.
+//! Its shape is lock, read, decide, write: `gather` locks and reads, [`mod@resolve`] decides and is
+//! pure, `write` writes the difference.
 
 pub mod answer;
 pub mod directory;

@@ -3,18 +3,25 @@
 //! `<case>.json` is the body byte for byte; `<case>.expected.json` says what it is and what every
 //! event in it means for the salon below, and what tracking answers when it is posted alone.
 
+use crate::support::app::MASTER_KEY;
+use bookhook::clock::Clock;
 use bookhook::domain::channel::{DateOrder, EventStatus};
+use bookhook::domain::ids;
 use bookhook::domain::money::Currency;
 use bookhook::domain::phone::Region;
 use bookhook::domain::tenant::TenantSettings;
 use bookhook::sources::{
     self, Checked, Delivery, Headers, Item, Manners, Mapped, Reading, Source, signature,
 };
+use bookhook::storage::seal::MasterKey;
+use bookhook::storage::{Db, tenants};
+use bookhook::tracking::{Taken, Tracker};
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -214,5 +221,51 @@ fn what_was_read_survives_being_kept_as_json() {
             let again: Vec<Mapped> = serde_json::from_str(&kept).unwrap();
             assert_eq!(again, mapped, "{}", fixture.name);
         }
+    }
+}
+
+both_engines! {
+    async fn tracking_answers_a_fixture_as_it_says(home: TestDb) {
+        let db = Db::open(&home.url).await.unwrap();
+        let key = MasterKey::parse(MASTER_KEY).unwrap();
+        let tracker = Tracker::new(db.clone(), key, Clock::fixed(received_at()));
+        let mut differences = Vec::new();
+        for fixture in all() {
+            // Each has a salon to itself, as it would on an empty database.
+            let tenant = Arc::new(salon(&db, &fixture.name).await);
+            let expected = fixture.expected.events.iter().map(|event| event["outcome"].clone());
+            let expected: Vec<_> = expected.collect();
+            let mut outcomes = Vec::new();
+            for item in fixture.items(&fixture.headers(&secret())) {
+                let answer = tracker.track(&taken(&fixture, item, &tenant)).await.unwrap();
+                outcomes.push(Value::from(answer.outcome.as_str()));
+            }
+            if outcomes != expected {
+                differences.push(format!("{}: {outcomes:?}, not {expected:?}", fixture.name));
+            }
+        }
+        assert!(differences.is_empty(), "\n{}", differences.join("\n"));
+    }
+}
+
+async fn salon(db: &Db, name: &str) -> TenantSettings {
+    let slug = name.replace(['/', '_'], "-");
+    let settings = TenantSettings { id: ids::new(received_at()), slug, ..tenant() };
+    let mut tx = db.begin().await.unwrap();
+    assert!(tenants::insert(&mut tx.conn(), name, &settings, received_at()).await.unwrap());
+    tx.commit().await.unwrap();
+    settings
+}
+
+fn taken(fixture: &Fixture, item: Item, tenant: &Arc<TenantSettings>) -> Taken {
+    Taken {
+        tenant: Arc::clone(tenant),
+        connection_id: None,
+        source: fixture.source,
+        item,
+        path: fixture.source.path().to_owned(),
+        headers: "{}".to_owned(),
+        received_at: received_at(),
+        held: None,
     }
 }

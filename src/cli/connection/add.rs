@@ -41,29 +41,42 @@ pub(in crate::cli) struct Add {
     secret: SecretGiven,
 }
 
-/// What is shown of a new connection.
-struct Made {
-    public_id: String,
+/// A connection to be made.
+pub(in crate::cli) struct New<'a> {
+    /// Where its deliveries come from.
+    pub(in crate::cli) source: &'static dyn Source,
+    /// The tenant it serves, by id or slug; `None` for a platform connection.
+    pub(in crate::cli) tenant: Option<&'a str>,
+    /// Its provider accounts, each with the tenant it belongs to where that is not the connection's.
+    pub(in crate::cli) accounts: Vec<(&'a str, Option<&'a str>)>,
+    /// What verifies its deliveries.
+    pub(in crate::cli) secret: &'a str,
+}
+
+/// A connection as it was made.
+pub(in crate::cli) struct Made {
+    /// The id in its address.
+    pub(in crate::cli) public_id: String,
     tenant: Option<Uuid>,
-    secret: String,
     verify_token: Option<String>,
     accounts: Vec<AccountRow>,
 }
 
-/// Makes the connection, its secrets and its accounts in one transaction.
-pub(super) async fn run(desk: &Desk, new: Add) -> Result<()> {
-    let accounts = new.accounts()?;
-    let secret = read_or_make(new.source, &new.secret, desk)?;
+/// Makes the connection, its secrets and its accounts in one transaction, and shows them.
+pub(super) async fn run(desk: &Desk, add: Add) -> Result<()> {
+    let (source, accounts) = (add.source, add.accounts()?);
+    let secret = read_or_make(source, &add.secret, desk)?;
+    let new = New { source, tenant: add.owner.tenant.as_deref(), accounts, secret: &secret };
     let mut tx = desk.db.begin().await?;
-    let made = make(desk, &mut tx.conn(), &new, &accounts, secret).await?;
+    let made = make(desk, &mut tx.conn(), &new).await?;
     tx.commit().await?;
     let record = Record::default()
         .with("id", &made.public_id)
-        .with("source", new.source.name())
+        .with("source", source.name())
         .with("tenantId", made.tenant)
-        .with("secret", made.secret)
+        .with("secret", &secret)
         .with("verifyToken", made.verify_token)
-        .with("webhookUrl", desk.webhook_url(new.source.path(), &made.public_id))
+        .with("webhookUrl", desk.webhook_url(source.path(), &made.public_id))
         .with("accounts", made.accounts.iter().map(account).collect::<Vec<_>>())
         .shown(account_ids(&made.accounts));
     Ok(desk.printer.record(&record)?)
@@ -98,29 +111,24 @@ fn usage(text: &str, sentence: &str) -> Error {
     Error::Usage(format!("--account {text}: {sentence}"))
 }
 
-async fn make(
-    desk: &Desk,
-    conn: &mut Conn<'_>,
-    new: &Add,
-    accounts: &[(&str, Option<&str>)],
-    secret: String,
-) -> Result<Made> {
+/// Makes a connection with its secrets and accounts.
+pub(in crate::cli) async fn make(desk: &Desk, conn: &mut Conn<'_>, new: &New<'_>) -> Result<Made> {
     let (source, now, key) = (new.source, desk.now(), &desk.key);
-    let tenant = match &new.owner.tenant {
+    let tenant = match new.tenant {
         Some(name) => Some(find_tenant(conn, name).await?.id),
         None => None,
     };
     let public_id = format!("cn_{}", random_text(20)?);
     let id = connections::insert(conn, &public_id, source.name(), tenant, now).await?;
-    let holder = Holder { id, tenant, has_accounts: !accounts.is_empty() };
-    refuse_undivided(conn, desk, source, &secret, &holder).await?;
-    connections::insert_secret(conn, key, id, Purpose::Signing, &secret, now).await?;
+    let holder = Holder { id, tenant, has_accounts: !new.accounts.is_empty() };
+    refuse_undivided(conn, desk, source, new.secret, &holder).await?;
+    connections::insert_secret(conn, key, id, Purpose::Signing, new.secret, now).await?;
     let verify_token = if source.has_handshake() { Some(random_text(32)?) } else { None };
     if let Some(token) = &verify_token {
         connections::insert_secret(conn, key, id, Purpose::Handshake, token, now).await?;
     }
-    let rows = add_accounts(desk, conn, (source.name(), id, tenant), accounts).await?;
-    Ok(Made { public_id, tenant, secret, verify_token, accounts: rows })
+    let accounts = add_accounts(desk, conn, (source.name(), id, tenant), &new.accounts).await?;
+    Ok(Made { public_id, tenant, verify_token, accounts })
 }
 
 /// Gives the connection its accounts: each the tenant that is named for it, else the connection's.

@@ -7,7 +7,8 @@ use crate::cli::print::Record;
 use crate::domain::channel::EventStatus;
 use crate::sources::Source;
 use crate::storage::Conn;
-use crate::storage::events::{self, EventFilter, EventSummary, InboxSummary};
+use crate::storage::events::{self, EventFilter, EventSummary};
+use crate::storage::inbox::{self, InboxSummary};
 use crate::tracking::answer::Answer;
 use chrono::{DateTime, Utc};
 use clap::Args;
@@ -76,7 +77,7 @@ async fn of_nobody(conn: &mut Conn<'_>, which: &List) -> Result<Vec<Row>> {
     };
     let (mut rows, mut before) = (Vec::new(), Uuid::max());
     while rows.len() < usize::from(which.limit) {
-        let page = events::list_inbox(conn, before, which.limit.into()).await?;
+        let page = inbox::list(conn, before, which.limit.into()).await?;
         let Some(last) = page.last() else { break };
         before = last.id;
         rows.extend(page.iter().filter(|row| fits(row)).map(|row| (row.id, inbox_record(row))));

@@ -6,6 +6,7 @@ use crate::cli::error::{Error, Result};
 use crate::cli::print::Record;
 use crate::sources::{self, Delivery, Headers, Item, Source, fields};
 use crate::storage::events::{self, EventRow};
+use crate::storage::inbox;
 use crate::tracking::answer::Answer;
 use crate::tracking::{Taken, Tracker};
 use clap::Args;
@@ -52,7 +53,7 @@ async fn one(desk: &Desk, tracker: &Tracker, id: Uuid, set: &[(String, String)])
     let mut reader = desk.db.reader().await?;
     let conn = &mut reader.conn();
     let Some(row) = events::find_anywhere(conn, id).await? else {
-        let in_inbox = events::find_inbox(conn, id).await?.is_some();
+        let in_inbox = inbox::find(conn, id).await?.is_some();
         return Err(if in_inbox { of_nobody(id) } else { missing(id) });
     };
     let tenant = find_tenant(conn, &row.tenant_id.to_string()).await?.settings()?;

@@ -4,7 +4,8 @@ use crate::cli::desk::Desk;
 use crate::cli::error::{Error, Result};
 use crate::cli::print::{self, Record};
 use crate::storage::connections;
-use crate::storage::events::{self, EventRow, InboxRow};
+use crate::storage::events::{self, EventRow};
+use crate::storage::inbox::{self, InboxRow};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
@@ -24,7 +25,7 @@ pub(super) async fn run(desk: &Desk, id: Uuid) -> Result<()> {
         let record = record(&row, by(row.connection_id));
         (record.with("tenant", slugs.get(&row.tenant_id)), row.raw)
     } else {
-        let row = events::find_inbox(conn, id).await?.ok_or_else(|| missing(id))?;
+        let row = inbox::find(conn, id).await?.ok_or_else(|| missing(id))?;
         (inbox_record(&row, by(row.connection_id)), row.raw)
     };
     if desk.printer.json {

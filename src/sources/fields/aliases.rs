@@ -36,6 +36,7 @@ fields! {
         "contactphone" "telephone" "tel" "telefonnummer" "whatsappuser" "whatsappnumber" "number"
         "contact"
     ];
+    WhatsAppId "whatsappId" ["whatsappid" "whatsappuserid" "bsuid" "fromuserid"];
     FullName "name" [
         "customername" "fullname" "callername" "name" "clientname" "patientname" "guestname"
         "leadname" "username" "callerfullname" "customerfullname" "callersname"
@@ -137,6 +138,7 @@ const TOOLS: &[(Field, &[&str])] =
 /// What `--set` takes: the names of `UnifiedBookingData`.
 const SETTABLE: &[Field] = &[
     Field::Phone,
+    Field::WhatsAppId,
     Field::FirstName,
     Field::LastName,
     Field::Email,

@@ -69,7 +69,14 @@ pub enum Take {
 
 impl Take {
     fn takes(self, field: Field) -> bool {
-        let who = [Field::Phone, Field::FullName, Field::FirstName, Field::LastName, Field::Email];
+        let who = [
+            Field::Phone,
+            Field::WhatsAppId,
+            Field::FullName,
+            Field::FirstName,
+            Field::LastName,
+            Field::Email,
+        ];
         match self {
             Self::All | Self::Tool => true,
             Self::Result => !who.contains(&field) && field != Field::Notes,

@@ -53,6 +53,7 @@ impl Draft {
         let understood = Understood {
             tenant_id: rules.tenant.id,
             phone,
+            whatsapp_id: reader.whatsapp_id(),
             first_name: reader.text(Field::FirstName, NAME),
             last_name: reader.text(Field::LastName, NAME),
             email: reader.email(),
@@ -142,6 +143,17 @@ impl Reader<'_> {
             let detail =
                 "It is not a valid phone number; send it with its country code, as +353871234567.";
             self.note(Field::Phone, &found, "phone_invalid", detail);
+        }
+        read
+    }
+
+    fn whatsapp_id(&mut self) -> Option<WhatsAppId> {
+        let found = self.found(Field::WhatsAppId)?;
+        let read = found.raw.text().and_then(WhatsAppId::parse);
+        if read.is_none() {
+            let detail =
+                "It is not a WhatsApp id; send it as Meta does, as IE.40817263554098123001.";
+            self.note(Field::WhatsAppId, &found, "whatsapp_id_invalid", detail);
         }
         read
     }

@@ -121,7 +121,9 @@ impl Understood {
         if is_anothers {
             return self;
         }
-        self.whatsapp_id.clone_from(&sender.whatsapp_id);
+        if self.whatsapp_id.is_none() {
+            self.whatsapp_id.clone_from(&sender.whatsapp_id);
+        }
         if self.first_name.is_none() && self.last_name.is_none() && sender.profile_name.is_some() {
             let (first, last) =
                 super::values::split_name(sender.profile_name.as_deref().unwrap_or(""));
@@ -154,6 +156,12 @@ impl Understood {
             return Err(self.review());
         }
         self.clone().whole(usual).ok_or_else(|| self.review())
+    }
+
+    /// True when a person said what state the booking is in.
+    #[must_use]
+    pub fn status_is_set(&self) -> bool {
+        self.told.is_some() && self.set_by_person.iter().any(|name| name == "status")
     }
 
     /// True when a booking can be made of it.

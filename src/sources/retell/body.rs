@@ -23,6 +23,8 @@ pub(super) struct Head {
     args: Raw,
     call: Option<TalkHead>,
     chat: Option<TalkHead>,
+    call_inbound: Option<TalkHead>,
+    chat_inbound: Option<TalkHead>,
 }
 
 #[derive(Deserialize, Default)]
@@ -37,7 +39,8 @@ struct TalkHead {
 
 impl Head {
     fn talk(&self) -> Option<&TalkHead> {
-        self.call.as_ref().or(self.chat.as_ref())
+        let talks = [&self.call, &self.chat, &self.call_inbound, &self.chat_inbound];
+        talks.into_iter().find_map(Option::as_ref)
     }
 
     /// The word that names the event.

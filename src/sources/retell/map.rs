@@ -8,7 +8,7 @@ use super::tools::{self, End, ToolCall};
 use crate::domain::booking::ChangeOf;
 use crate::domain::channel::{BookingStatus, Channel};
 use crate::sources::fields::{Draft, Field, Place, Rules, Sender, Take, Told, Understood};
-use crate::sources::{Item, Malformed, Mapped, Reading, Review, Telling, json};
+use crate::sources::{Item, Malformed, Mapped, Reading, Review, Telling, json, tell};
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -126,14 +126,14 @@ impl<'a> Conversation<'a> {
             Job::Confirm if !tool.tells_booking() => {
                 self.change(understood, Told::Confirmed, tool, telling)
             }
-            _ => booking(understood, BookingStatus::Confirmed, telling),
+            _ => tell::booking(understood, BookingStatus::Confirmed, telling),
         }
     }
 
     /// Answer before arguments; then, where the call booked one thing only, what the analysis and
     /// the agent's notes add to it.
     fn read_tool(&self, tool: &ToolCall) -> Understood {
-        let plain = self.draft(tool, &BTreeMap::new()).read(&self.rules());
+        let plain = self.uncorrected(tool);
         let alone = self.tools.iter().filter(|t| t.end != End::NotDone).count() == 1;
         // With several in one call, a correction is meant for those that lack something.
         if self.reading.overrides.is_empty() || (!alone && plain.clone().is_complete()) {
@@ -142,13 +142,29 @@ impl<'a> Conversation<'a> {
         self.draft(tool, self.reading.overrides).read(&self.rules())
     }
 
-    fn draft(&self, tool: &ToolCall, overrides: &BTreeMap<String, String>) -> Draft {
+    /// What an analysis or a note adds, and nobody can read, does not stand in the way of a booking
+    /// that the tool told in full.
+    fn uncorrected(&self, tool: &ToolCall) -> Understood {
+        let none = BTreeMap::new();
+        let enriched = self.draft(tool, &none).read(&self.rules());
+        let told = Self::told(tool, Draft::default()).read(&self.rules());
+        let enough = !enriched.problems.is_empty() && told.clone().is_complete();
+        if enough { told } else { enriched }
+    }
+
+    /// A draft of what the tool itself was asked and answered.
+    fn told(tool: &ToolCall, draft: Draft) -> Draft {
         let asked_at = Place::inside_text(&tool.asked_at);
-        let mut draft = Draft::corrected(overrides).at(&asked_at);
+        let mut draft = draft.at(&asked_at);
         for level in tools::levels(&tool.answer) {
             draft.add(level, &Place::inside_text(&tool.answered_at), Take::Result);
         }
         draft.add(&tool.arguments, &asked_at, Take::Tool);
+        draft
+    }
+
+    fn draft(&self, tool: &ToolCall, overrides: &BTreeMap<String, String>) -> Draft {
+        let mut draft = Self::told(tool, Draft::corrected(overrides));
         let books = |t: &&ToolCall| t.job.books() && t.end != End::NotDone;
         let only_one = self.tools.iter().filter(books).count() == 1;
         if only_one && tool.job.books() && tool.tells_booking() {
@@ -169,11 +185,15 @@ impl<'a> Conversation<'a> {
         let booked = |t: &&ToolCall| t.job.books() && t.end == End::Done && t.seq < tool.seq;
         let here = self.tools.iter().filter(booked).count() == 1;
         let of = self.context.clone().filter(|_| here).map(ChangeOf::Context);
-        change(understood, told, of, telling)
+        tell::change(understood, told, of, telling)
     }
 
+    /// A person says by setting the status whether it was done.
     fn unclear(&self, tool: &ToolCall) -> Mapped {
         let mut understood = self.read_tool(tool);
+        if understood.status_is_set() {
+            return self.tool(tool);
+        }
         understood.home = Some(Place::inside_text(&tool.answered_at));
         let detail = "The tool's answer does not say for certain whether it was done.";
         understood.missing("", "result_unclear", "status", detail);
@@ -188,13 +208,14 @@ impl<'a> Conversation<'a> {
         let whole = draft.get(Field::Service).is_some() || draft.has_start();
         let told_as = tools::told_as(name, Some(&Value::Object(arguments)));
         let telling = self.telling("function", self.seq_after, vec![told_as]);
-        let understood = Understood { told: None, ..draft.read(&self.rules()) };
+        let mut understood = draft.read(&self.rules());
+        understood.told = understood.told.filter(|_| understood.status_is_set());
         let of = || self.context.clone().map(ChangeOf::Context);
         match job {
-            Job::Confirm if !whole => change(understood, Told::Confirmed, of(), telling),
-            Job::Book | Job::Confirm => booking(understood, BookingStatus::Pending, telling),
-            Job::Cancel => change(understood, Told::Cancelled, of(), telling),
-            Job::Move => change(understood, Told::Rescheduled, of(), telling),
+            Job::Confirm if !whole => tell::change(understood, Told::Confirmed, of(), telling),
+            Job::Book | Job::Confirm => tell::booking(understood, BookingStatus::Pending, telling),
+            Job::Cancel => tell::change(understood, Told::Cancelled, of(), telling),
+            Job::Move => tell::change(understood, Told::Rescheduled, of(), telling),
             Job::Other => Mapped::Ignored("function_not_booking".to_owned()),
         }
     }
@@ -207,10 +228,15 @@ impl<'a> Conversation<'a> {
         let mut understood = draft.read(&self.rules());
         let telling = self.telling("analysis", self.seq_after, Vec::new());
         let failed = self.tools.iter().any(|tool| tool.job.books());
+        if understood.status_is_set() {
+            return tell::either(understood, BookingStatus::Confirmed, telling);
+        }
         match verdict {
-            Verdict::Booked if !failed => booking(understood, BookingStatus::Confirmed, telling),
-            Verdict::Cancelled => change(understood, Told::Cancelled, None, telling),
-            Verdict::Moved => change(understood, Told::Rescheduled, None, telling),
+            Verdict::Booked if !failed => {
+                tell::booking(understood, BookingStatus::Confirmed, telling)
+            }
+            Verdict::Cancelled => tell::change(understood, Told::Cancelled, None, telling),
+            Verdict::Moved => tell::change(understood, Told::Rescheduled, None, telling),
             Verdict::NotBooked | Verdict::Silent => Mapped::Ignored("no_booking".to_owned()),
             Verdict::Booked | Verdict::Unclear => {
                 let detail = "Nothing says for certain whether this was booked.";
@@ -240,23 +266,4 @@ impl<'a> Conversation<'a> {
             data: (),
         }
     }
-}
-
-fn booking(understood: Understood, usual: BookingStatus, telling: Telling<()>) -> Mapped {
-    let set_by_person = understood.set_by_person.clone();
-    let booking = understood.booking(usual);
-    let told = |data| Mapped::Booking(telling.holding(data, set_by_person));
-    booking.map_or_else(Mapped::NeedsReview, told)
-}
-
-fn change(
-    understood: Understood,
-    told: Told,
-    of: Option<ChangeOf>,
-    telling: Telling<()>,
-) -> Mapped {
-    let set_by_person = understood.set_by_person.clone();
-    let change = understood.change(told, of);
-    let told = |data| Mapped::Change(telling.holding(data, set_by_person));
-    change.map_or_else(Mapped::NeedsReview, told)
 }

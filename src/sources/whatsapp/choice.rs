@@ -3,8 +3,8 @@
 use super::map::ignored;
 use super::message::{Message, context_of};
 use crate::domain::booking::ChangeOf;
-use crate::sources::fields::{Draft, Told, normalise};
-use crate::sources::{Mapped, json};
+use crate::sources::fields::{Told, normalise};
+use crate::sources::{Mapped, json, tell};
 
 /// Reads the id of what was tapped. One that neither confirms nor cancels is a selection on the
 /// way to something, and tells nothing yet.
@@ -21,8 +21,7 @@ pub(super) fn map(message: &Message<'_>, id: &str) -> Mapped {
         None if told == Told::Confirmed => asked_in.or(Some(ChangeOf::OnlyOpenPending)),
         None => asked_in,
     };
-    let understood = Draft::corrected(message.reading.overrides).read(&message.rules());
-    message.change(understood, told, of)
+    tell::change(message.corrections(), told, of, message.telling())
 }
 
 /// True for an answer that is a plain yes, as a whole message.

@@ -8,8 +8,8 @@ use super::map::ignored;
 use super::message::{AT, Message};
 use crate::domain::channel::BookingStatus;
 use crate::domain::problem::Problem;
-use crate::sources::fields::{Draft, Field, Place, Take, Told, Understood, yes_no};
-use crate::sources::{Lead, Mapped, json};
+use crate::sources::fields::{Draft, Field, Place, Take, yes_no};
+use crate::sources::{Mapped, json, tell};
 use serde_json::{Map, Value};
 
 /// Reads the answers: a booking, a change of one, or somebody who left their name.
@@ -25,6 +25,9 @@ pub(super) fn map(message: &Message<'_>) -> Mapped {
         Some(built @ Value::Object(_)) => (Some(built.clone()), Place::object(&at)),
         _ => (None, Place::inside_text(&at)),
     };
+    let answers = answers.filter(Value::is_object);
+    // A person who supplies what is missing needs no answers.
+    let answers = answers.or_else(|| is_corrected(message).then(|| Value::Object(Map::new())));
     let Some(Value::Object(answers)) = answers else {
         let detail = "The form's answers are not a JSON object.";
         let problem = Problem { pointer: at, ..Problem::whole("flow_unreadable", detail) };
@@ -32,8 +35,12 @@ pub(super) fn map(message: &Message<'_>) -> Mapped {
     };
     let answers = plain(answers);
     let draft = draft(message, &answers, &place);
-    let is_empty = answers.is_empty() && message.reading.overrides.is_empty();
+    let is_empty = answers.is_empty() && !is_corrected(message);
     read(message, &draft, is_empty)
+}
+
+fn is_corrected(message: &Message<'_>) -> bool {
+    !message.reading.overrides.is_empty()
 }
 
 fn read(message: &Message<'_>, draft: &Draft, is_empty: bool) -> Mapped {
@@ -54,31 +61,10 @@ fn read(message: &Message<'_>, draft: &Draft, is_empty: bool) -> Mapped {
     let about_booking = about_booking.iter().any(|field| draft.get(*field).is_some());
     let booked = draft.get(Field::Booked).and_then(|found| yes_no(&found.raw));
     if booked == Some(false) || !(about_booking || draft.has_start()) {
-        return asked(message, understood);
+        // A form that is not about a booking is somebody who asked, with what they filled in.
+        return message.lead(understood);
     }
-    match understood.told {
-        None | Some(Told::Pending | Told::Confirmed) => {
-            let set_by_person = understood.set_by_person.clone();
-            let booking = understood.booking(BookingStatus::Confirmed);
-            let told = |data| Mapped::Booking(message.telling().holding(data, set_by_person));
-            booking.map_or_else(Mapped::NeedsReview, told)
-        }
-        Some(told) => message.change(understood, told, None),
-    }
-}
-
-/// A form that is not about a booking is somebody who asked, with what they filled in.
-fn asked(message: &Message<'_>, understood: Understood) -> Mapped {
-    let Mapped::Lead(lead) = message.asked() else {
-        return message.asked();
-    };
-    Mapped::Lead(Lead {
-        first_name: understood.first_name.or(lead.first_name),
-        last_name: understood.last_name.or(lead.last_name),
-        name_is_profile: understood.name_is_profile,
-        email: understood.email,
-        ..lead
-    })
+    tell::either(understood, BookingStatus::Confirmed, message.telling())
 }
 
 fn draft(message: &Message<'_>, answers: &Map<String, Value>, place: &Place) -> Draft {

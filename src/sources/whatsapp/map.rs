@@ -2,11 +2,10 @@
 
 use super::message::{AT, Message};
 use super::{choice, flow, system, text};
-use crate::domain::booking::{Change, ChangeOf};
 use crate::domain::channel::Channel;
 use crate::domain::problem::Problem;
-use crate::sources::fields::{Rules, Told, Understood};
-use crate::sources::{Item, Malformed, Mapped, Reading, Review, Telling, json};
+use crate::sources::fields::{Draft, Rules, Understood};
+use crate::sources::{Item, Lead, Malformed, Mapped, Reading, Telling, json};
 
 /// Reads one event: a message, an echo of a message of the business, or a change of an id.
 pub(super) fn map(item: &Item, reading: &Reading<'_>) -> Vec<Mapped> {
@@ -91,9 +90,33 @@ impl Message<'_> {
         Message { sender, ..*self }.asked()
     }
 
-    /// A lead of the sender.
+    /// Somebody asked: the sender, by what is known of them.
     pub(super) fn asked(&self) -> Mapped {
-        self.lead().map_or_else(|| self.nameless(), Mapped::Lead)
+        self.lead(self.corrections())
+    }
+
+    /// What a person supplied, and who sent it.
+    pub(super) fn corrections(&self) -> Understood {
+        Draft::corrected(self.reading.overrides).read(&self.rules())
+    }
+
+    /// A lead of whoever was understood to be meant.
+    pub(super) fn lead(&self, understood: Understood) -> Mapped {
+        let identities = understood.identities();
+        if identities.is_empty() {
+            return self.nameless();
+        }
+        let referral = self.object.get("referral").filter(|referral| referral.is_object());
+        let details = referral.map(|referral| serde_json::json!({ "referral": referral }));
+        Mapped::Lead(Lead {
+            identities,
+            first_name: understood.first_name,
+            last_name: understood.last_name,
+            name_is_profile: understood.name_is_profile,
+            email: understood.email,
+            source: Channel::WhatsApp,
+            details,
+        })
     }
 
     /// A message that names nobody.
@@ -128,18 +151,5 @@ impl Message<'_> {
             set_by_person: Vec::new(),
             data: (),
         }
-    }
-
-    /// A change that the message tells in full.
-    pub(super) fn change(
-        &self,
-        understood: Understood,
-        told: Told,
-        of: Option<ChangeOf>,
-    ) -> Mapped {
-        let set_by_person = understood.set_by_person.clone();
-        let change: Result<Change, Review> = understood.change(told, of);
-        let told = |change| Mapped::Change(self.telling().holding(change, set_by_person));
-        change.map_or_else(Mapped::NeedsReview, told)
     }
 }

@@ -1,9 +1,9 @@
 //! One message, and who sent it.
 
-use crate::domain::person::{Identity, WhatsAppId};
+use crate::domain::person::WhatsAppId;
 use crate::domain::phone::Phone;
-use crate::sources::fields::{Sender, split_name};
-use crate::sources::{Item, Lead, Reading, json};
+use crate::sources::fields::Sender;
+use crate::sources::{Item, Reading, json};
 use serde_json::{Map, Value};
 
 /// The pointer of the only message of an event.
@@ -57,28 +57,6 @@ impl<'a> Message<'a> {
         let context = self.object.get("context");
         let flag = |key: &str| context.and_then(|c| c.get(key)?.as_bool()) == Some(true);
         flag("forwarded") || flag("frequently_forwarded")
-    }
-
-    /// Somebody asked: the sender, by what is known of them. `None` when nobody is named.
-    pub(super) fn lead(&self) -> Option<Lead> {
-        let phone = self.sender.phone.clone().map(Identity::Phone);
-        let id = self.sender.whatsapp_id.clone().map(Identity::WhatsApp);
-        let identities: Vec<Identity> = phone.into_iter().chain(id).collect();
-        let name = self.sender.profile_name.as_deref().map(split_name);
-        let (first_name, last_name) = name.map_or((None, None), |(f, l)| (Some(f), l));
-        let referral = self.object.get("referral").filter(|referral| referral.is_object());
-        let details = referral.map(|referral| {
-            Value::Object(Map::from_iter([("referral".to_owned(), referral.clone())]))
-        });
-        (!identities.is_empty()).then(|| Lead {
-            identities,
-            name_is_profile: first_name.is_some(),
-            first_name,
-            last_name,
-            email: None,
-            source: crate::domain::channel::Channel::WhatsApp,
-            details,
-        })
     }
 }
 

@@ -4,8 +4,8 @@ use super::choice::is_yes;
 use super::message::{AT, Message};
 use crate::domain::booking::ChangeOf;
 use crate::domain::channel::BookingStatus;
-use crate::sources::Mapped;
 use crate::sources::fields::{Draft, Field, Place, Take, Told};
+use crate::sources::{Mapped, tell};
 use serde_json::{Map, Value};
 
 /// Reads a text. What is no yes and no labelled booking is a question; what was passed on from
@@ -16,8 +16,8 @@ pub(super) fn map(message: &Message<'_>) -> Mapped {
         return message.asked();
     }
     if is_yes(text) {
-        let understood = Draft::corrected(message.reading.overrides).read(&message.rules());
-        return message.change(understood, Told::Confirmed, Some(ChangeOf::OnlyOpenPending));
+        let of = Some(ChangeOf::OnlyOpenPending);
+        return tell::change(message.corrections(), Told::Confirmed, of, message.telling());
     }
     let lines = labelled(text);
     let mut draft = Draft::corrected(message.reading.overrides);
@@ -33,15 +33,14 @@ fn booking(message: &Message<'_>, draft: &Draft, heading: Heading) -> Mapped {
     let usual = match heading {
         Heading::Confirmed => BookingStatus::Confirmed,
         Heading::None => BookingStatus::Pending,
+        Heading::Other if understood.status_is_set() => BookingStatus::Confirmed,
         Heading::Other => {
             let detail = "The words above the lines do not say that this was booked.";
             understood.missing("", "booked_unclear", "status", detail);
             return Mapped::NeedsReview(understood.review());
         }
     };
-    let set_by_person = understood.set_by_person.clone();
-    let told = |data| Mapped::Booking(message.telling().holding(data, set_by_person));
-    understood.booking(usual).map_or_else(Mapped::NeedsReview, told)
+    tell::booking(understood, usual, message.telling())
 }
 
 /// What the lines without a label say.

@@ -1,0 +1,50 @@
+//! From what was understood to what an event tells.
+
+use super::fields::{Told, Understood};
+use super::{Mapped, Telling};
+use crate::domain::booking::ChangeOf;
+use crate::domain::channel::BookingStatus;
+
+/// A booking in the state that was told, else `usual`; where a person set another state, the
+/// change to that.
+pub(super) fn booking(
+    understood: Understood,
+    usual: BookingStatus,
+    telling: Telling<()>,
+) -> Mapped {
+    match understood.told {
+        Some(told) if understood.status_is_set() && !is_open(told) => {
+            change(understood, told, None, telling)
+        }
+        _ => {
+            let set_by_person = understood.set_by_person.clone();
+            let told = |data| Mapped::Booking(telling.holding(data, set_by_person));
+            understood.booking(usual).map_or_else(Mapped::NeedsReview, told)
+        }
+    }
+}
+
+/// A change, of the booking that it names, else of `of`.
+pub(super) fn change(
+    understood: Understood,
+    told: Told,
+    of: Option<ChangeOf>,
+    telling: Telling<()>,
+) -> Mapped {
+    let set_by_person = understood.set_by_person.clone();
+    let held = |data| Mapped::Change(telling.holding(data, set_by_person));
+    understood.change(told, of).map_or_else(Mapped::NeedsReview, held)
+}
+
+/// A booking, or the change that its state names.
+pub(super) fn either(understood: Understood, usual: BookingStatus, telling: Telling<()>) -> Mapped {
+    match understood.told {
+        Some(told) if !is_open(told) => change(understood, told, None, telling),
+        _ => booking(understood, usual, telling),
+    }
+}
+
+/// True for the states that a booking begins in.
+fn is_open(told: Told) -> bool {
+    matches!(told, Told::Pending | Told::Confirmed)
+}
