@@ -75,7 +75,7 @@ pub(crate) fn settings(url: &str) -> Settings {
     }
 }
 
-fn now() -> DateTime<Utc> {
+pub(crate) fn now() -> DateTime<Utc> {
     Clock::system().now()
 }
 
