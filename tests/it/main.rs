@@ -12,6 +12,7 @@ mod cli_events;
 mod cli_running;
 mod fixtures;
 mod histories;
+mod people;
 mod problems;
 mod refusing;
 mod refusing_schemes;
