@@ -8,6 +8,8 @@ mod architecture;
 mod bad_input;
 mod bad_values;
 mod fixtures;
+mod outage;
+mod predecessor;
 mod problems;
 mod refusing;
 mod refusing_schemes;
