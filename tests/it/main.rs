@@ -14,6 +14,7 @@ mod fixtures;
 mod histories;
 mod outage;
 mod people;
+mod phones;
 mod predecessor;
 mod predecessor_process;
 mod problems;
