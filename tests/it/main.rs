@@ -6,6 +6,7 @@ mod support;
 
 mod architecture;
 mod fixtures;
+mod functions;
 mod refusing;
 mod refusing_schemes;
 mod resolve;
