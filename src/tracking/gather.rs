@@ -79,20 +79,25 @@ pub(super) fn keys(sighting: &Sighting) -> Keys {
         },
     };
     let person_key = identities(sighting).first().map(Identity::key);
-    Keys { external_key, person_key, start_at }
+    Keys { external_key, person_key, start_at, target_at: target(sighting) }
 }
 
-/// Every start that a sighting names: where its booking was, is, or is to be.
-fn starts(sighting: &Sighting) -> Vec<DateTime<Utc>> {
-    let told = telling(sighting).map(|t| t.appointment_date_time);
-    let moved = match &sighting.says {
+/// The start that a sighting moves its booking to.
+fn target(sighting: &Sighting) -> Option<DateTime<Utc>> {
+    match &sighting.says {
         Says::Change(change) => match change.what {
             ChangeKind::Reschedule(start) => Some(start),
             _ => None,
         },
         Says::Booking(_) => None,
-    };
-    keys(sighting).start_at.into_iter().chain(told).chain(moved).collect()
+    }
+}
+
+/// Every start that a sighting names: where its booking was, is, or is to be.
+fn starts(sighting: &Sighting) -> Vec<DateTime<Utc>> {
+    let told = telling(sighting).map(|t| t.appointment_date_time);
+    let Keys { start_at, target_at, .. } = keys(sighting);
+    start_at.into_iter().chain(told).chain(target_at).collect()
 }
 
 /// The call or message that a sighting was told in, and the one that its change names.

@@ -5,10 +5,19 @@
 mod support;
 
 mod architecture;
+mod bad_input;
+mod bad_values;
+mod cli;
+mod cli_events;
+mod cli_running;
 mod fixtures;
 mod functions;
+mod histories;
+mod problems;
 mod refusing;
 mod refusing_schemes;
+mod repeats;
 mod resolve;
 mod schema;
+mod tenants_apart;
 mod tracking;

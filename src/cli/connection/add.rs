@@ -9,6 +9,7 @@ use crate::cli::print::Record;
 use crate::sources::Source;
 use crate::storage::Conn;
 use crate::storage::connections::{self, AccountRow, Purpose};
+use crate::tracking::can_correct;
 use clap::Args;
 use uuid::Uuid;
 
@@ -87,7 +88,11 @@ pub(super) async fn run(desk: &Desk, add: Add) -> Result<()> {
 impl Add {
     /// Each account's id, with the tenant that is named for it, once.
     fn accounts(&self) -> Result<Vec<(&str, Option<&str>)>> {
-        let mut accounts = Vec::new();
+        let (mut accounts, name) = (Vec::new(), self.source.name());
+        if !self.accounts.is_empty() && can_correct(self.source) {
+            let sentence = format!("--account: {name} deliveries name a tenant, no account");
+            return Err(Error::Usage(sentence));
+        }
         for text in &self.accounts {
             let account = match text.split_once('=') {
                 Some((id, tenant)) => (id.trim(), Some(tenant.trim())),

@@ -6,5 +6,6 @@ pub(crate) mod catalog;
 #[macro_use]
 pub(crate) mod db;
 pub(crate) mod rows;
+pub(crate) mod shell;
 pub(crate) mod source;
 pub(crate) mod wire;
