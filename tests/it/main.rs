@@ -11,6 +11,7 @@ mod cli;
 mod cli_events;
 mod cli_running;
 mod fixtures;
+mod functions;
 mod histories;
 mod outage;
 mod people;
