@@ -250,6 +250,8 @@ create table booking_sightings (
     external_key text,
     person_key text,
     start_at timestamptz,
+    -- the start that a move is to, where it moves from start_at
+    target_at timestamptz,
     told_as text not null,
     says text not null,
     set_by_person text not null,
@@ -263,6 +265,8 @@ create index booking_sightings_by_booking on booking_sightings (tenant_id, booki
 create index booking_sightings_by_context on booking_sightings (tenant_id, context);
 create index booking_sightings_by_external_key on booking_sightings (tenant_id, external_key);
 create index booking_sightings_by_person on booking_sightings (tenant_id, person_key, start_at);
+create index booking_sightings_by_target on booking_sightings (tenant_id, person_key, target_at)
+    where target_at is not null;
 
 create table leads (
     tenant_id uuid not null references tenants (id),

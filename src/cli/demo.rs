@@ -99,12 +99,13 @@ fn print_all(demo: &Demo, printer: Printer, told: &[Told], once: bool) -> Result
 /// What came of it all, and what did not become what it should.
 fn summary(told: &[Told]) -> String {
     let differing: Vec<String> = told.iter().filter_map(Told::difference).collect();
-    let found = told.iter().filter(|told| told.found_its_booking()).count();
-    let mut lines = vec![format!("{} events delivered and answered.", told.len())];
+    let found = told.iter().filter(|told| told.found_more()).count();
+    let events = told.iter().filter(|told| !told.is_empty()).count();
+    let mut lines = vec![format!("{events} events delivered and answered.")];
     if found > 0 {
         lines.push(format!(
-            "* {found} of them would by themselves wait for a person, as changes to a booking that \
-             nobody told yet.\n  Here another delivery had told it."
+            "* {found} of them change a booking or a person that another delivery had told of. Alone \
+             they would\n  wait for it, or change nothing."
         ));
     }
     if differing.is_empty() {

@@ -3,16 +3,42 @@
 //! Most of a delivery is never asked for (a transcript's word timings are most of a call), and what
 //! is not built costs nothing. Of a repeated key the last wins, as in [`json`](super::json).
 
-use serde::Deserialize;
+use serde::de::Visitor;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
+use std::fmt;
 
 /// A member as it is written, where it is there and not `null`.
 pub(super) type Raw<'a> = Option<&'a RawValue>;
 
-/// An object's key, copied only where it is written with escapes.
-#[derive(Deserialize)]
-pub(super) struct Key<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
+/// An object's key as bytes: one that is no text (half of a surrogate pair) is nobody's, and no
+/// reason to refuse the object.
+pub(super) struct Key<'a>(pub(super) Cow<'a, [u8]>);
+
+impl<'a> Deserialize<'a> for Key<'a> {
+    fn deserialize<D: Deserializer<'a>>(json: D) -> Result<Self, D::Error> {
+        json.deserialize_bytes(KeyVisitor)
+    }
+}
+
+struct KeyVisitor;
+
+impl<'a> Visitor<'a> for KeyVisitor {
+    type Value = Key<'a>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_borrowed_bytes<E>(self, key: &'a [u8]) -> Result<Key<'a>, E> {
+        Ok(Key(Cow::Borrowed(key)))
+    }
+
+    fn visit_bytes<E>(self, key: &[u8]) -> Result<Key<'a>, E> {
+        Ok(Key(Cow::Owned(key.to_vec())))
+    }
+}
 
 /// Defines such types: each member with the key it stands under.
 macro_rules! skimmed {
@@ -41,7 +67,9 @@ macro_rules! skimmed {
                         let mut found = $name::default();
                         while let Some(key) = members.next_key::<$crate::sources::skim::Key>()? {
                             match &*key.0 {
-                                $($key => found.$field = members.next_value()?,)+
+                                $(key if key == $key.as_bytes() => {
+                                    found.$field = members.next_value()?;
+                                })+
                                 _ => { members.next_value::<serde::de::IgnoredAny>()?; }
                             }
                         }

@@ -35,7 +35,7 @@ pub struct InboxRow {
     pub kind: String,
     /// The provider account.
     pub account_id: Option<String>,
-    /// A word of [`EventStatus`].
+    /// A word of `EventStatus`.
     pub status: String,
     /// Why it has no tenant.
     pub reason: Option<String>,
@@ -64,7 +64,7 @@ pub struct InboxSummary {
     pub kind: String,
     /// The provider account.
     pub account_id: Option<String>,
-    /// A word of [`EventStatus`].
+    /// A word of `EventStatus`.
     pub status: String,
     /// Why it has no tenant.
     pub reason: Option<String>,

@@ -8,9 +8,9 @@ use uuid::Uuid;
 statements! {
     INSERT = "
         insert into booking_sightings (tenant_id, id, event_id, item, booking_id, event_time, rank,
-            seq, sort_key, context, external_key, person_key, start_at, told_as, says,
+            seq, sort_key, context, external_key, person_key, start_at, target_at, told_as, says,
             set_by_person, created_at)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)";
     ASSIGN = "
         update booking_sightings set booking_id = $3 where tenant_id = $1 and id = $2";
     DELETE_WAITING = "
@@ -27,7 +27,12 @@ statements! {
     LIST_BY_PERSON = "
         select id, event_id, item, booking_id, event_time, rank, seq, sort_key, context, told_as,
             says, set_by_person
-        from booking_sightings where tenant_id = $1 and person_key = $2 and start_at = $3";
+        from booking_sightings where tenant_id = $1 and person_key = $2 and start_at = $3
+        union all
+        select id, event_id, item, booking_id, event_time, rank, seq, sort_key, context, told_as,
+            says, set_by_person
+        from booking_sightings
+        where tenant_id = $1 and person_key = $2 and target_at = $3 and target_at is not null";
     LIST_BY_BOOKING = "
         select id, event_id, item, booking_id, event_time, rank, seq, sort_key, context, told_as,
             says, set_by_person
@@ -51,7 +56,7 @@ pub enum Lookup {
     Context(String),
     /// A reference, labelled or not.
     ExternalKey(String),
-    /// A person (an identity's key) and a start.
+    /// A person (an identity's key) and a start, from or to which the booking was told.
     PersonAt(String, DateTime<Utc>),
     /// The booking it belongs to so far.
     Booking(Uuid),
@@ -70,6 +75,8 @@ pub struct Keys {
     pub person_key: Option<String>,
     /// The start it names.
     pub start_at: Option<DateTime<Utc>>,
+    /// The start that it moves the booking to, from `start_at`.
+    pub target_at: Option<DateTime<Utc>>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -142,6 +149,7 @@ pub async fn insert(
         keys.external_key.as_deref(),
         keys.person_key.as_deref(),
         keys.start_at,
+        keys.target_at,
         serde_json::to_string(&sighting.told_as).map_err(bad("told_as"))?,
         serde_json::to_string(&sighting.says).map_err(bad("says"))?,
         serde_json::to_string(&sighting.set_by_person).map_err(bad("set_by_person"))?,

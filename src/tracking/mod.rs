@@ -1,7 +1,7 @@
 //! Tracking: turning what an event says into client, booking and mapping, in one transaction.
 //!
-//! Its shape is lock, read, decide, write: [`gather`] locks and reads, [`resolve`] decides and is
-//! pure, [`write`] writes the difference.
+//! Its shape is lock, read, decide, write: `gather` locks and reads, [`mod@resolve`] decides and is
+//! pure, `write` writes the difference.
 
 pub mod answer;
 pub mod directory;
@@ -204,7 +204,7 @@ impl Tracker {
     ) -> Result<Decided, Trouble> {
         let tenant = work.taken.tenant.id;
         let (fresh, kept) = Self::fresh(conn, work).await?;
-        let gathered = match gather(conn, tenant, &fresh, locked).await {
+        let gathered = match gather(conn, tenant, &fresh, &work.links(), locked).await {
             Ok(gathered) => gathered,
             Err(Stopped::Storage(error)) => return Err(error.into()),
             Err(Stopped::Relock(more)) => return Err(Trouble::Relock(more)),

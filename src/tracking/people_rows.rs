@@ -21,13 +21,15 @@ impl Write<'_, '_> {
         gathered: &Gathered,
         plan: &Plan<'_>,
     ) -> Result<()> {
-        let Plan { placed, by_id, made } = plan;
+        let Plan { placed, by_id, made, lost } = plan;
         let clients: BTreeSet<Uuid> = placed.iter().map(|b| b.client).collect();
-        let left: BTreeSet<Uuid> = placed.iter().filter_map(Placed::left).collect();
-        for client in left.iter().filter(|c| !clients.contains(c)) {
+        for client in lost.iter().filter(|c| !clients.contains(c)) {
             if !self.remove_if_empty(*client).await? {
-                self.write_client(*client, &[], None, &[]).await?;
+                self.write_client(*client, None, None, &[]).await?;
             }
+        }
+        for (client, person) in gathered.people.gained().filter(|(c, _)| !clients.contains(c)) {
+            self.write_client(client, Some(&[]), Some(person), &[]).await?;
         }
         for client in clients {
             let theirs = || placed.iter().filter(|b| b.client == client);
@@ -40,21 +42,23 @@ impl Write<'_, '_> {
             if let Some(person) = person {
                 told.extend(self.convert_leads(client, &person.identities).await?);
             }
-            let recount = left.contains(&client) || theirs().any(Placed::booked_otherwise);
+            let recount = lost.contains(&client) || theirs().any(Placed::booked_otherwise);
             let booked = theirs().map(|b| b.resolved.fold.booked_at);
             let booked: Vec<DateTime<Utc>> = if recount { Vec::new() } else { booked.collect() };
             let fresh = person.filter(|_| !made.contains(&client));
-            self.write_client(client, &told, fresh, &booked).await?;
+            let told = (!lost.contains(&client)).then_some(told.as_slice());
+            self.write_client(client, told, fresh, &booked).await?;
         }
         Ok(())
     }
 
-    /// Writes one client's row. `booked` is when the bookings just told were made; empty when one
+    /// Writes one client's row. `told` is what was told of them; `None` when something that was no
+    /// longer is, so that everything has to be laid anew. `booked` is when the bookings just told were made; empty when one
     /// of the client's bookings changed or moved, so that all have to be read again.
     async fn write_client(
         &mut self,
         client: Uuid,
-        told: &[Told],
+        told: Option<&[Told]>,
         person: Option<&Person>,
         booked: &[DateTime<Utc>],
     ) -> Result<()> {
@@ -62,7 +66,7 @@ impl Write<'_, '_> {
             return Ok(());
         };
         let mut row = before.clone();
-        for identity in person.into_iter().flat_map(|p| &p.fresh) {
+        for identity in person.into_iter().flat_map(|p| &p.identities) {
             match identity {
                 Identity::Phone(p) => row.phone.get_or_insert_with(|| p.as_str().to_owned()),
                 Identity::WhatsApp(id) => {
@@ -70,11 +74,14 @@ impl Write<'_, '_> {
                 }
             };
         }
-        if facts::lay(&mut row, told) == Laid::NeedsAll || told.is_empty() {
+        let laid = told.map(|told| facts::lay(&mut row, told));
+        if laid != Some(Laid::Done) {
             self.lay_all(&mut row, client).await?;
         }
         self.count_bookings(&mut row, booked).await?;
-        if row.status == ClientStatus::Inactive.as_str() && !told.is_empty() {
+        if row.status == ClientStatus::Inactive.as_str()
+            && told.is_some_and(|told| !told.is_empty())
+        {
             ClientStatus::Active.as_str().clone_into(&mut row.status);
         }
         if row != before {

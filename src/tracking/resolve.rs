@@ -245,7 +245,8 @@ impl<'a> Book<'a> {
 
     fn take_change(&mut self, one: &'a Seen, change: &'a Change) {
         let again = self.places(|draft| draft.was_told(&one.sighting));
-        let found = if again.is_empty() { self.targets(one, change) } else { again };
+        let found = [again, self.labelled(change)].into_iter().find(|found| !found.is_empty());
+        let found = found.unwrap_or_else(|| self.targets(one, change));
         let found = self.of_its_service(found, change);
         let all = change.telling.is_none()
             && matches!(&change.of, ChangeOf::ExternalId { provider: Some(_), .. });
@@ -262,6 +263,15 @@ impl<'a> Book<'a> {
             }
             _ => self.ambiguous.push(one),
         }
+    }
+
+    /// The bookings that have the labelled reference which a change's telling carries: it names
+    /// its booking more surely than a start does.
+    fn labelled(&self, change: &Change) -> Vec<usize> {
+        let labels = change.telling.as_deref().map(labels).unwrap_or_default();
+        self.places(|draft| {
+            labels.iter().any(|(provider, id)| draft.fold.labels.get(provider) == Some(id))
+        })
     }
 
     /// Of several bookings that a change may be of, those of the service that it tells.
@@ -307,14 +317,18 @@ impl<'a> Book<'a> {
             }
             ChangeOf::Start { start, service } => {
                 let key = service.as_deref().map(crate::domain::booking::service_key);
+                let labels = change.telling.as_deref().map(labels).unwrap_or_default();
                 self.live_first(|d| {
                     one.person.is_some()
                         && theirs(d)
                         && d.fold.start == *start
+                        && !d.contradicts(&labels)
                         && key.as_ref().is_none_or(|key| *key == d.fold.service_key)
                 })
             }
-            ChangeOf::Context(context) => self.live_first(|d| theirs(d) && d.was_told_in(context)),
+            ChangeOf::Context(context) => {
+                self.live_first(|d| theirs(d) && d.was_told_in(context, &one.sighting))
+            }
             ChangeOf::OnlyOpenPending => match one.sighting.booking_id {
                 Some(id) => self.places(|d| d.has_id(&id.to_string())),
                 None => self.places(|d| {

@@ -12,7 +12,7 @@ use crate::domain::sighting::Sighting;
 use crate::storage::bookings::BookingRow;
 use crate::storage::clients::ClientRow;
 use crate::storage::sightings::Lookup;
-use crate::storage::{Conn, Error, Result, bookings, clients, events, mappings, sightings};
+use crate::storage::{Conn, Error, Result, bookings, clients, events, joins, mappings, sightings};
 use chrono::{DateTime, Utc};
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
@@ -30,6 +30,8 @@ pub(super) struct Plan<'a> {
     pub(super) by_id: BTreeMap<Uuid, &'a Seen>,
     /// Clients that did not exist before.
     pub(super) made: BTreeSet<Uuid>,
+    /// Clients that a telling was of before and is no longer: what it said of them is void.
+    pub(super) lost: BTreeSet<Uuid>,
 }
 
 impl Plan<'_> {
@@ -64,17 +66,11 @@ pub(super) struct Placed<'a> {
 }
 
 impl Placed<'_> {
-    /// True when the row says otherwise when it was booked, or by whom.
+    /// True when the client's rows said otherwise when something was booked, or how often.
     pub(super) fn booked_otherwise(&self) -> bool {
         let fold = &self.resolved.fold;
-        self.before
-            .as_ref()
-            .is_some_and(|b| b.booked_at != fold.booked_at || b.client_id != self.client)
-    }
-
-    /// The client it was another's before it proved to be this one's.
-    pub(super) fn left(&self) -> Option<Uuid> {
-        self.before.as_ref().map(|b| b.client_id).filter(|client| *client != self.client)
+        let differs = |b: &BookingRow| b.booked_at != fold.booked_at || b.client_id != self.client;
+        !self.resolved.folded.is_empty() || self.before.as_ref().is_some_and(differs)
     }
 }
 
@@ -86,10 +82,18 @@ impl Write<'_, '_> {
         gathered: &'r Gathered,
         resolution: &'r Resolution,
     ) -> Result<Plan<'r>> {
+        for (gone, stays) in &gathered.joined {
+            joins::absorb(self.conn, self.tenant, *gone, *stays, self.now).await?;
+        }
+        for (client, person) in gathered.people.gained() {
+            self.give_identities(client, person).await?;
+        }
         let by_id = gathered.seen.iter().map(|s| (s.sighting.id, s)).collect();
         let (made, placed) = self.place(gathered, resolution, &by_id).await?;
+        let mut lost = self.lost(&placed, &by_id).await?;
+        lost.extend(gathered.joined.iter().map(|(_, stays)| *stays));
         self.write_bookings(&placed, &by_id).await?;
-        Ok(Plan { placed, by_id, made })
+        Ok(Plan { placed, by_id, made, lost })
     }
 
     /// Writes what follows from the bookings, once the event is stored: its sightings, mappings,
@@ -104,9 +108,30 @@ impl Write<'_, '_> {
         for booking in &plan.placed {
             let members = booking.resolved.members.iter().filter_map(|m| plan.by_id.get(m));
             let members: Vec<&Sighting> = members.map(|seen| &seen.sighting).collect();
-            self.write_mappings(booking, &members).await?;
+            self.write_mappings(booking, &members, &plan.lost).await?;
         }
         self.write_people(gathered, plan).await
+    }
+
+    /// The clients that tellings were of before, by the booking they belonged to, and are not now.
+    async fn lost(
+        &mut self,
+        placed: &[Placed<'_>],
+        by_id: &BTreeMap<Uuid, &Seen>,
+    ) -> Result<BTreeSet<Uuid>> {
+        let rows = placed.iter().filter_map(|b| b.before.as_ref());
+        let mut owner: BTreeMap<Uuid, Uuid> = rows.map(|row| (row.id, row.client_id)).collect();
+        for folded in placed.iter().flat_map(|b| &b.resolved.folded) {
+            let row = bookings::find(self.conn, self.tenant, *folded).await?;
+            owner.extend(row.map(|row| (*folded, row.client_id)));
+        }
+        let before = |member: &Uuid| by_id.get(member)?.sighting.booking_id;
+        let lost = placed.iter().flat_map(|booking| {
+            let owners = booking.resolved.members.iter().filter_map(before);
+            let owners = owners.filter_map(|id| owner.get(&id).copied());
+            owners.filter(|client| *client != booking.client)
+        });
+        Ok(lost.collect())
     }
 
     /// Finds the row and the client of every booking, making the clients that are new.
@@ -129,16 +154,12 @@ impl Write<'_, '_> {
                 (Some(client), _) | (None, Some(&client)) => client,
                 (None, None) => {
                     let client = self.make_client(person, resolved, by_id).await?;
+                    self.give_identities(client, person).await?;
                     made.insert(client);
                     client
                 }
             };
-            if of_person.insert(number, client).is_none() {
-                for identity in &person.fresh {
-                    let at = self.now;
-                    clients::insert_identity(self.conn, self.tenant, client, identity, at).await?;
-                }
-            }
+            of_person.insert(number, client);
             let before = match resolved.id {
                 Some(id) => bookings::find(self.conn, self.tenant, id).await?,
                 None => None,
@@ -147,6 +168,13 @@ impl Write<'_, '_> {
             placed.push(Placed { resolved, id, client, before });
         }
         Ok((made, placed))
+    }
+
+    async fn give_identities(&mut self, client: Uuid, person: &Person) -> Result<()> {
+        for identity in &person.fresh {
+            clients::insert_identity(self.conn, self.tenant, client, identity, self.now).await?;
+        }
+        Ok(())
     }
 
     /// A bare client; its fields are laid on once its bookings are written.
@@ -288,7 +316,12 @@ impl Write<'_, '_> {
     }
 
     /// The accounts told with a booking become its client's, unless another client has them.
-    async fn write_mappings(&mut self, booking: &Placed<'_>, members: &[&Sighting]) -> Result<()> {
+    async fn write_mappings(
+        &mut self,
+        booking: &Placed<'_>,
+        members: &[&Sighting],
+        lost: &BTreeSet<Uuid>,
+    ) -> Result<()> {
         let accounts = members.iter().filter_map(|m| telling(m)?.account.clone());
         let mut accounts: Vec<ExternalClient> = accounts.collect();
         accounts.dedup();
@@ -304,7 +337,7 @@ impl Write<'_, '_> {
             };
             let exact = rows.iter().find(|row| row.business_id == account.business_id);
             if let Some(row) = exact.or_else(|| rows.iter().find(fits)) {
-                self.keep_mapping(booking, row, &account).await?;
+                self.keep_mapping(booking.client, row, &account, lost).await?;
             } else {
                 let (tenant, client) = (self.tenant, booking.client);
                 mappings::insert(self.conn, tenant, client, &account, self.now).await?;
@@ -317,19 +350,20 @@ impl Write<'_, '_> {
     /// another client. One that is somebody else's is left.
     async fn keep_mapping(
         &mut self,
-        booking: &Placed<'_>,
+        client: Uuid,
         row: &mappings::MappingRow,
         account: &ExternalClient,
+        lost: &BTreeSet<Uuid>,
     ) -> Result<()> {
         let (tenant, now) = (self.tenant, self.now);
-        let theirs = row.client_id == booking.client;
-        if !theirs && booking.left() != Some(row.client_id) {
-            tracing::warn!(%tenant, client = %booking.client, other = %row.client_id,
+        let theirs = row.client_id == client;
+        if !theirs && !lost.contains(&row.client_id) {
+            tracing::warn!(%tenant, %client, other = %row.client_id,
                 "an external client id belongs to another client; the mapping is left");
             return Ok(());
         }
         if !theirs {
-            mappings::move_to(self.conn, tenant, row.id, booking.client, now).await?;
+            mappings::move_to(self.conn, tenant, row.id, client, now).await?;
         }
         let or = |known: &str, told: &str| {
             if known.is_empty() { told.to_owned() } else { known.to_owned() }

@@ -5,10 +5,25 @@
 mod support;
 
 mod architecture;
+mod bad_input;
+mod bad_values;
+mod cli;
+mod cli_events;
+mod cli_running;
 mod fixtures;
+mod functions;
+mod histories;
+mod outage;
+mod people;
 mod phones;
+mod predecessor;
+mod predecessor_process;
+mod problems;
 mod refusing;
 mod refusing_schemes;
+mod repeats;
 mod resolve;
 mod schema;
+mod statements;
+mod tenants_apart;
 mod tracking;

@@ -1,6 +1,6 @@
 //! What isn't vouched for is refused, and leaves nothing behind.
 
-use crate::support::app::{MASTER_KEY, SECRET, TestApp, address};
+use crate::support::app::{MASTER_KEY, SECRET, TestApp, address, now};
 use crate::support::bodies::{chat, form, whatsapp};
 use crate::support::wire::signed;
 use crate::tracking::{call_ended, workflow};
@@ -82,9 +82,12 @@ fn wrong_signatures(source: &str, body: &[u8]) -> Vec<(&'static str, Vec<(&'stat
         ("another secret's", signed(source, OTHER_SECRET, body)),
     ];
     if source != "whatsapp" {
-        let now = Utc::now();
-        wrong.push(("a stale one", signed_at(source, body, now - TimeDelta::seconds(302))));
-        wrong.push(("one from the future", signed_at(source, body, now + TimeDelta::seconds(303))));
+        let moment = now();
+        wrong.push(("a stale one", signed_at(source, body, moment - TimeDelta::seconds(302))));
+        wrong.push((
+            "one from the future",
+            signed_at(source, body, moment + TimeDelta::seconds(303)),
+        ));
     }
     wrong
 }
@@ -118,7 +121,7 @@ both_engines! {
         for (source, body, account) in bodies().into_iter().filter(|(s, ..)| *s != "whatsapp") {
             let own = connection(&app, source, account, tenant).await;
             for seconds in [-295, 295] {
-                let at = Utc::now() + TimeDelta::seconds(seconds);
+                let at = now() + TimeDelta::seconds(seconds);
                 let headers = signed_at(source, &body, at);
                 let answer = app.post(&address(source, Some(&own)), &borrowed(&headers), &body).await;
                 assert_eq!(answer.status, StatusCode::OK, "{source} {seconds}: {}", answer.body);
@@ -134,7 +137,7 @@ both_engines! {
             let disabled = app.connection(source, Some(tenant), &[]).await;
             let mut tx = app.db.begin().await.unwrap();
             let row = connections::find(&mut tx.conn(), &disabled).await.unwrap().unwrap();
-            connections::disable(&mut tx.conn(), row.id, Utc::now()).await.unwrap();
+            connections::disable(&mut tx.conn(), row.id, now()).await.unwrap();
             tx.commit().await.unwrap();
 
             let wrong_key = app.deliver_as(source, Some(&own), &body, OTHER_SECRET, "msg_1").await;
@@ -226,7 +229,7 @@ both_engines! {
         let tenant = app.tenant("glow-studio").await;
         for (source, body, account) in bodies() {
             let own = connection(&app, source, account, tenant).await;
-            expire(&app, &own, Utc::now() - TimeDelta::seconds(1)).await;
+            expire(&app, &own, now() - TimeDelta::seconds(1)).await;
             for secret in [SECRET, OTHER_SECRET] {
                 let answer = app.deliver_as(source, Some(&own), &body, secret, "msg_1").await;
                 assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{source}");
@@ -239,7 +242,7 @@ both_engines! {
         let app = TestApp::start(&db).await;
         let tenant = app.tenant("glow-studio").await;
         let own = app.connection("retell", Some(tenant), &[]).await;
-        expire(&app, &own, Utc::now() + TimeDelta::milliseconds(1500)).await;
+        expire(&app, &own, now() + TimeDelta::milliseconds(1500)).await;
         let body = call_ended("call_1", "+353871234567").to_string();
         let before = app.deliver("retell", Some(&own), body.as_bytes()).await;
         assert_eq!(before.status, StatusCode::OK);
@@ -253,7 +256,7 @@ both_engines! {
         let tenant = app.tenant("glow-studio").await;
         for (source, body, account) in bodies() {
             let own = connection(&app, source, account, tenant).await;
-            expire(&app, &own, Utc::now() + TimeDelta::hours(24)).await;
+            expire(&app, &own, now() + TimeDelta::hours(24)).await;
             add_secret(&app, &own, OTHER_SECRET).await;
             for secret in [SECRET, OTHER_SECRET] {
                 let answer = app.deliver_as(source, Some(&own), &body, secret, "msg_1").await;
@@ -271,7 +274,7 @@ both_engines! {
         assert_eq!(before.status, StatusCode::OK);
         let mut tx = app.db.begin().await.unwrap();
         let row = connections::find(&mut tx.conn(), &own).await.unwrap().unwrap();
-        connections::disable(&mut tx.conn(), row.id, Utc::now()).await.unwrap();
+        connections::disable(&mut tx.conn(), row.id, now()).await.unwrap();
         tx.commit().await.unwrap();
         let disabled = std::time::Instant::now();
         while app.deliver("retell", Some(&own), body.as_bytes()).await.status == StatusCode::OK {
@@ -293,6 +296,6 @@ async fn add_secret(app: &TestApp, public_id: &str, secret: &str) {
     let mut tx = app.db.begin().await.unwrap();
     let conn = &mut tx.conn();
     let id = connections::find(conn, public_id).await.unwrap().unwrap().id;
-    connections::insert_secret(conn, &key, id, Purpose::Signing, secret, Utc::now()).await.unwrap();
+    connections::insert_secret(conn, &key, id, Purpose::Signing, secret, now()).await.unwrap();
     tx.commit().await.unwrap();
 }

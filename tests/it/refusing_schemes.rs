@@ -1,13 +1,12 @@
 //! What is particular to one scheme: Meta's handshake and old header, Standard Webhooks' list,
 //! tokens.
 
-use crate::support::app::{Answer, SECRET, TestApp, address};
+use crate::support::app::{Answer, SECRET, TestApp, address, now};
 use crate::support::bodies::chat;
 use crate::support::wire::signed;
 use crate::tracking::{call_ended, workflow};
 use bookhook::domain::channel::Role;
 use bookhook::storage::tokens;
-use chrono::Utc;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -202,7 +201,7 @@ both_engines! {
         let body = workflow_of("glow-studio");
         let mut tx = app.db.begin().await.unwrap();
         let row = tokens::list(&mut tx.conn()).await.unwrap().remove(0);
-        assert!(tokens::revoke(&mut tx.conn(), row.id, Utc::now()).await.unwrap());
+        assert!(tokens::revoke(&mut tx.conn(), row.id, now()).await.unwrap());
         tx.commit().await.unwrap();
         for wrong in [token.as_str(), "bk_live_", "", "nonsense", &token[..token.len() - 1]] {
             for header in ["authorization", "x-api-key"] {

@@ -9,6 +9,7 @@ use crate::cli::print::Record;
 use crate::sources::Source;
 use crate::storage::Conn;
 use crate::storage::connections::{self, AccountRow, Purpose};
+use crate::tracking::can_correct;
 use clap::Args;
 use uuid::Uuid;
 
@@ -70,6 +71,7 @@ pub(super) async fn run(desk: &Desk, add: Add) -> Result<()> {
     let mut tx = desk.db.begin().await?;
     let made = make(desk, &mut tx.conn(), &new).await?;
     tx.commit().await?;
+    let functions = source.functions().map(|path| function_url(desk, path, &made));
     let record = Record::default()
         .with("id", &made.public_id)
         .with("source", source.name())
@@ -77,6 +79,7 @@ pub(super) async fn run(desk: &Desk, add: Add) -> Result<()> {
         .with("secret", &secret)
         .with("verifyToken", made.verify_token)
         .with("webhookUrl", desk.webhook_url(source.path(), &made.public_id))
+        .with("functionUrl", functions)
         .with("accounts", made.accounts.iter().map(account).collect::<Vec<_>>())
         .shown(account_ids(&made.accounts));
     Ok(desk.printer.record(&record)?)
@@ -85,7 +88,11 @@ pub(super) async fn run(desk: &Desk, add: Add) -> Result<()> {
 impl Add {
     /// Each account's id, with the tenant that is named for it, once.
     fn accounts(&self) -> Result<Vec<(&str, Option<&str>)>> {
-        let mut accounts = Vec::new();
+        let (mut accounts, name) = (Vec::new(), self.source.name());
+        if !self.accounts.is_empty() && can_correct(self.source) {
+            let sentence = format!("--account: {name} deliveries name a tenant, no account");
+            return Err(Error::Usage(sentence));
+        }
         for text in &self.accounts {
             let account = match text.split_once('=') {
                 Some((id, tenant)) => (id.trim(), Some(tenant.trim())),
@@ -105,6 +112,11 @@ impl Add {
         }
         Ok(accounts)
     }
+}
+
+/// Where the agents of a connection call a function; its name is to be put in.
+fn function_url(desk: &Desk, path: &str, made: &Made) -> String {
+    format!("{}/FUNCTION", desk.webhook_url(path, &made.public_id))
 }
 
 fn usage(text: &str, sentence: &str) -> Error {

@@ -3,9 +3,10 @@
 use crate::cli::args::SecretGiven;
 use crate::cli::desk::{Desk, random_text};
 use crate::cli::error::{Error, Result};
-use crate::sources::{Manners, Source, signature};
+use crate::sources::{Source, signature};
 use crate::storage::Conn;
 use crate::storage::connections::{self, Purpose};
+use crate::tracking::can_correct;
 use uuid::Uuid;
 
 /// The secret that is given, checked for its form, or a new one where the source has none of its
@@ -49,7 +50,7 @@ pub(super) async fn refuse_undivided(
     secret: &str,
     holder: &Holder,
 ) -> Result<()> {
-    if source.manners() != Manners::Push || holder.tenant.is_none() {
+    if can_correct(source) || holder.tenant.is_none() {
         return Ok(());
     }
     let sharing = sharing(conn, desk, source, secret).await?;

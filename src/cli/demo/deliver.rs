@@ -38,23 +38,23 @@ pub(super) struct Told {
     /// True when the client was not known before.
     pub(super) is_new_client: Option<bool>,
     expected: Option<EventStatus>,
-    found_its_booking: bool,
+    found_more: bool,
 }
 
 impl Told {
-    /// True when a change found its booking, which another fixture told.
-    pub(super) fn found_its_booking(&self) -> bool {
-        self.found_its_booking
+    /// True when alone it would have found nothing to change, and here it did.
+    pub(super) fn found_more(&self) -> bool {
+        self.found_more
     }
 
     /// True when it became what it should.
     pub(super) fn is_as_expected(&self) -> bool {
         let as_expected = self.expected.is_some_and(|e| e.as_str() == self.outcome);
-        as_expected || self.found_its_booking || (self.expected.is_none() && self.is_empty())
+        as_expected || self.found_more || (self.expected.is_none() && self.is_empty())
     }
 
     /// True for a delivery in which there was no event.
-    fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.outcome == NOTHING
     }
 
@@ -141,7 +141,8 @@ impl Demo {
             (None, 200) => NOTHING.to_owned(),
             (_, status) => format!("HTTP {status}"),
         };
-        let waited = expected.is_some_and(Expected::waits_for_its_booking);
+        let tracked = outcome == EventStatus::Tracked.as_str();
+        let alone = expected.filter(|e| e.only_changes()).map(|e| e.outcome);
         let tenant = tenant_of(expected.and_then(|e| e.account.as_deref()));
         let (client, bookings) = match answer {
             Some(answer) => self.read_back(tenant, answer).await?,
@@ -156,7 +157,7 @@ impl Demo {
             bookings,
             is_new_client: member("isNewClient").and_then(Value::as_bool),
             expected: expected.map(|e| e.outcome),
-            found_its_booking: waited && outcome == EventStatus::Tracked.as_str(),
+            found_more: tracked && alone.is_some_and(|alone| alone != EventStatus::Tracked),
             outcome,
         })
     }

@@ -37,11 +37,11 @@ pub(super) struct Expected {
 }
 
 impl Expected {
-    /// True when it waits only for the bookings that it changes: were they told before, it would
-    /// be tracked.
-    pub(super) fn waits_for_its_booking(&self) -> bool {
-        let changes = self.mapped.iter().all(|mapped| mapped.get("change").is_some());
-        self.outcome == EventStatus::NeedsReview && !self.mapped.is_empty() && changes
+    /// True when all it does is to change bookings or people: alone it finds none, but after
+    /// deliveries that told of them it is tracked.
+    pub(super) fn only_changes(&self) -> bool {
+        let changes = |m: &Value| m.get("change").is_some() || m.get("identity").is_some();
+        !self.mapped.is_empty() && self.mapped.iter().all(changes)
     }
 }
 

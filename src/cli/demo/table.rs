@@ -21,7 +21,7 @@ pub(super) fn of(told: &[Told]) -> String {
 }
 
 fn cells(told: &Told) -> [String; 6] {
-    let mark = if told.found_its_booking() { "*" } else { "" };
+    let mark = if told.found_more() { "*" } else { "" };
     let differs = if told.is_as_expected() { "" } else { " (!)" };
     let is = told.is_new_client.map_or("", |new| if new { "new" } else { "known" });
     let what =

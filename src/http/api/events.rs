@@ -5,8 +5,10 @@ use crate::domain::problem::Problem as Reason;
 use crate::http::Shared;
 use crate::http::extract::{Page, ReadRecords, span};
 use crate::http::problem::Problem;
+use crate::sources;
 use crate::storage::events::{self, EventFilter, EventSummary};
 use crate::tracking::answer::Answer;
+use actix_web::http::StatusCode;
 use actix_web::web::{Data, Json, Query};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -67,7 +69,12 @@ pub(in crate::http) async fn list(
     shared: Data<Shared>,
 ) -> Result<Json<Page<EventJson>>, Problem> {
     let span = span(query.limit, query.cursor.as_deref())?;
-    let filter = EventFilter { status: query.status, source: query.source.clone() };
+    let source = query.source.clone();
+    if source.as_deref().is_some_and(|name| sources::find(name).is_none()) {
+        let detail = "source is not the name of one";
+        return Err(Problem::new(StatusCode::BAD_REQUEST, "source_unknown", detail));
+    }
+    let filter = EventFilter { status: query.status, source };
     let (tenant, mut reader) = (access.tenant.id, shared.db.reader().await?);
     let conn = &mut reader.conn();
     let rows = events::list(conn, tenant, &filter, span.before, span.fetch).await?;

@@ -240,8 +240,15 @@ impl Understood {
         }
     }
 
-    /// By its reference, else by the start it had before the change.
+    /// By its reference, else by the start it had before the change. A move that tells the start
+    /// it moves from is named by that: the booking may be known without its reference so far, and
+    /// where it is known with it, the reference beside it goes first.
     fn named_booking(&self, told: Told) -> Option<ChangeOf> {
+        if let (Told::Rescheduled, Some(start)) = (told, self.previous_start)
+            && !self.identities().is_empty()
+        {
+            return Some(ChangeOf::Start { start, service: self.service.clone() });
+        }
         if let Some(ExternalBooking { provider, id }) = self.external_booking.clone() {
             return Some(ChangeOf::ExternalId { provider, id });
         }

@@ -75,11 +75,12 @@ pub(crate) fn settings(url: &str) -> Settings {
     }
 }
 
-fn now() -> DateTime<Utc> {
+pub(crate) fn now() -> DateTime<Utc> {
     Clock::system().now()
 }
 
-fn client() -> reqwest::Client {
+/// A client that leaves the machine's proxies alone.
+pub(crate) fn client() -> reqwest::Client {
     static PROVIDER: OnceLock<()> = OnceLock::new();
     PROVIDER.get_or_init(|| {
         rustls::crypto::ring::default_provider().install_default().expect("the only provider");

@@ -1,10 +1,12 @@
 //! What the tests share.
 
 pub(crate) mod app;
+pub(crate) mod binary;
 pub(crate) mod bodies;
 pub(crate) mod catalog;
 #[macro_use]
 pub(crate) mod db;
 pub(crate) mod rows;
+pub(crate) mod shell;
 pub(crate) mod source;
 pub(crate) mod wire;

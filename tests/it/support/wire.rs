@@ -1,9 +1,8 @@
 //! Requests byte for byte, for what no well-behaved client sends; and answers with their headers.
 
-use super::app::{Answer, TestApp, address};
+use super::app::{Answer, TestApp, address, now};
 use bookhook::domain::ids;
 use bookhook::sources;
-use chrono::Utc;
 use reqwest::StatusCode;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -41,6 +40,15 @@ impl Wire {
         self.send(&[size.as_bytes(), bytes, b"\r\n"].concat()).await
     }
 
+    /// The first line of the answer, the request unfinished or not.
+    pub(crate) async fn status_line(&mut self) -> String {
+        let mut line = Vec::new();
+        while !line.ends_with(b"\r\n") {
+            line.push(self.0.read_u8().await.unwrap());
+        }
+        String::from_utf8(line).unwrap().trim_end().to_owned()
+    }
+
     /// The answer; `None` when the service hung up without one. The request must have said
     /// `Connection: close`.
     pub(crate) async fn reply(mut self) -> Option<Reply> {
@@ -76,7 +84,7 @@ pub(crate) fn head(method: &str, path: &str, headers: &[(&str, &str)]) -> String
 /// The headers by which a provider signs this body now.
 pub(crate) fn signed(source: &str, secret: &str, body: &[u8]) -> Vec<(&'static str, String)> {
     let id = format!("msg_{}", ids::random_text(12).unwrap());
-    sources::find(source).unwrap().sign(secret, body, &id, Utc::now()).unwrap()
+    sources::find(source).unwrap().sign(secret, body, &id, now()).unwrap()
 }
 
 impl TestApp {

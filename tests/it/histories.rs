@@ -1,0 +1,290 @@
+//! Random histories of real salons' days: whatever order they arrive in, the rows are the same.
+
+use crate::support::app::MASTER_KEY;
+use bookhook::clock::Clock;
+use bookhook::domain::channel::DateOrder;
+use bookhook::domain::ids;
+use bookhook::domain::money::Currency;
+use bookhook::domain::phone::Region;
+use bookhook::domain::tenant::TenantSettings;
+use bookhook::sources::{self, Delivery, Headers};
+use bookhook::storage::seal::MasterKey;
+use bookhook::storage::{Db, bookings, clients, mappings, tenants};
+use bookhook::tracking::{Taken, Tracker};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// How many histories are told, each in two orders.
+const HISTORIES: usize = 60;
+
+/// One thing that happens to a booking.
+#[derive(Clone, Debug)]
+struct Happening {
+    number: usize,
+    minute: i64,
+    phone: u8,
+    hour: u8,
+    id: Option<u8>,
+    what: What,
+}
+
+#[derive(Clone, Debug)]
+enum What {
+    Book { named: bool, staff: bool },
+    CallEnded,
+    CallAnalyzed { given: u8 },
+    Cancel,
+    Move { to: u8 },
+    NoShow,
+    Complete,
+}
+
+fn time(minute: i64) -> DateTime<Utc> {
+    "2026-03-01T09:00:00Z".parse::<DateTime<Utc>>().unwrap() + TimeDelta::minutes(minute)
+}
+
+fn slot(hour: u8) -> String {
+    format!("2026-04-02T{hour:02}:00:00Z")
+}
+
+fn number(phone: u8) -> String {
+    format!("+35387123456{phone}")
+}
+
+impl Happening {
+    fn source(&self) -> &'static str {
+        match self.what {
+            What::CallEnded | What::CallAnalyzed { .. } => "retell",
+            _ => "n8n",
+        }
+    }
+
+    fn body(&self, tenant: Uuid) -> Value {
+        match &self.what {
+            What::CallEnded => self.call("call_ended", None),
+            What::CallAnalyzed { given } => self.call("call_analyzed", Some(*given)),
+            What::Book { named, staff } => {
+                let mut told = self.told();
+                if *named {
+                    told["firstName"] = json!(format!("Name{}", self.number));
+                    told["lastName"] = json!("Byrne");
+                }
+                if *staff {
+                    told["staffMember"] = json!(format!("Staff{}", self.number));
+                    // One that nobody else tells: a clash stays with whom it was told of first, by design.
+                    told["phorestClientId"] = json!(format!("client{}", self.number));
+                }
+                self.posted(tenant, told)
+            }
+            What::Cancel => self.change(tenant, "cancelled"),
+            What::NoShow => self.change(tenant, "no_show"),
+            What::Complete => self.change(tenant, "completed"),
+            What::Move { to } => {
+                let mut told = self.told();
+                told["previousAppointmentDateTime"] = told["dateTime"].clone();
+                told["dateTime"] = json!(slot(*to));
+                told["status"] = json!("rescheduled");
+                self.posted(tenant, told)
+            }
+        }
+    }
+
+    fn told(&self) -> Value {
+        let mut told = json!({
+            "phone": number(self.phone), "serviceName": "Cut", "dateTime": slot(self.hour),
+            "source": "web",
+        });
+        if let Some(id) = self.id {
+            told["phorestBookingId"] = json!(format!("PH-{id}"));
+        }
+        told
+    }
+
+    fn posted(&self, tenant: Uuid, told: Value) -> Value {
+        let at = time(self.minute).to_rfc3339_opts(SecondsFormat::Secs, true);
+        json!({"tenantId": tenant, "occurredAt": at, "bookingData": told})
+    }
+
+    /// A change that names its booking by its id alone, or by person and start.
+    fn change(&self, tenant: Uuid, status: &str) -> Value {
+        let told = match self.id {
+            Some(id) => json!({"phorestBookingId": format!("PH-{id}"), "source": "web"}),
+            None => self.told(),
+        };
+        let mut told = told;
+        told["status"] = json!(status);
+        self.posted(tenant, told)
+    }
+
+    /// A call; each phone has one, told when it ended and when it was analysed.
+    fn call(&self, event: &str, given: Option<u8>) -> Value {
+        let call = format!("call_{}", self.phone);
+        let arguments = json!({"service": "Cut", "date_time": slot(self.hour)});
+        let mut body = json!({"event": event, "call": {
+            "call_id": call, "call_type": "phone_call", "agent_id": "agent_1",
+            "call_status": "ended", "direction": "inbound", "from_number": number(self.phone),
+            "to_number": "+35315550142", "start_timestamp": time(self.minute).timestamp_millis(),
+            "transcript_with_tool_calls": [
+                {"role": "tool_call_invocation", "tool_call_id": "t1", "name": "book_appointment",
+                    "arguments": arguments.to_string()},
+                {"role": "tool_call_result", "tool_call_id": "t1",
+                    "content": "{\"success\":true,\"booking_confirmed\":true}"},
+            ],
+        }});
+        if let Some(given) = given {
+            body["call"]["call_analysis"] = json!({"custom_analysis_data": {
+                "appointment_booked": true, "callback_phone": number(given),
+                "customer_name": format!("Name{} Murphy", self.number), "service_type": "Cut",
+                "appointment_date": "2026-04-02",
+                // Dublin is an hour ahead of UTC by then.
+                "appointment_time": format!("{:02}:00", self.hour + 1),
+            }});
+        }
+        body
+    }
+}
+
+fn history() -> impl Strategy<Value = (Vec<Happening>, Vec<Happening>)> {
+    let what = prop_oneof![
+        4 => (any::<bool>(), any::<bool>()).prop_map(|(named, staff)| What::Book { named, staff }),
+        1 => Just(What::CallEnded),
+        1 => (1_u8..4).prop_map(|given| What::CallAnalyzed { given }),
+        1 => Just(What::Cancel),
+        1 => (10_u8..13).prop_map(|to| What::Move { to }),
+        1 => Just(What::NoShow),
+        1 => Just(What::Complete),
+    ];
+    let id = prop_oneof![2 => Just(None), 1 => (1_u8..3).prop_map(Some)];
+    let one = (0_i64..6, 1_u8..4, 10_u8..12, id, what);
+    prop::collection::vec(one, 2..9)
+        .prop_map(|list| {
+            let numbered = list.into_iter().enumerate();
+            let happening = |(number, (minute, phone, hour, id, what))| Happening {
+                number,
+                minute,
+                phone,
+                hour,
+                id,
+                what,
+            };
+            numbered.map(happening).collect::<Vec<_>>()
+        })
+        .prop_flat_map(|list| (Just(list.clone()), Just(list).prop_shuffle()))
+}
+
+async fn salon(db: &Db) -> Arc<TenantSettings> {
+    let now = Clock::system().now();
+    let id = ids::new(now);
+    let settings = TenantSettings {
+        id,
+        slug: id.to_string(),
+        default_region: Region::parse("IE").unwrap(),
+        timezone: chrono_tz::Europe::Dublin,
+        currency: Currency::parse("EUR").unwrap(),
+        date_order: DateOrder::Dmy,
+    };
+    let mut tx = db.begin().await.unwrap();
+    assert!(tenants::insert(&mut tx.conn(), "Salon", &settings, now).await.unwrap());
+    tx.commit().await.unwrap();
+    Arc::new(settings)
+}
+
+/// Delivers the happenings in this order and answers the rows they end in.
+async fn end_state(db: &Db, tracker: &Tracker, arrival: &[Happening]) -> Value {
+    let tenant = salon(db).await;
+    let received_at = Clock::system().now();
+    for happening in arrival {
+        let source = sources::find(happening.source()).unwrap();
+        let mut headers = Headers::default();
+        headers.insert("webhook-id", &format!("msg_{}", happening.number));
+        let body = happening.body(tenant.id).to_string();
+        let delivery = Delivery { body: body.as_bytes(), headers: &headers, received_at };
+        for item in source.split(&delivery).unwrap() {
+            let taken = Taken {
+                tenant: Arc::clone(&tenant),
+                connection_id: None,
+                source,
+                item,
+                path: source.path().to_owned(),
+                headers: "{}".to_owned(),
+                received_at,
+                held: None,
+            };
+            tracker.track(&taken).await.unwrap();
+        }
+    }
+    rows(db, tenant.id).await
+}
+
+/// Clients, bookings and mappings of a tenant without ids and arrival times, sorted.
+async fn rows(db: &Db, tenant: Uuid) -> Value {
+    let mut reader = db.reader().await.unwrap();
+    let conn = &mut reader.conn();
+    let people = clients::list(conn, tenant, Uuid::max(), 100).await.unwrap();
+    let phones: BTreeMap<Uuid, Option<String>> =
+        people.iter().map(|c| (c.id, c.phone.clone())).collect();
+    let booked = bookings::list(conn, tenant, Uuid::max(), 100).await.unwrap();
+    let mut shown: Vec<String> = booked
+        .iter()
+        .map(|b| {
+            let other = b.possible_duplicate_of.and_then(|id| booked.iter().find(|o| o.id == id));
+            format!(
+                "{:?} {} {} {:?} {:?} {} {:?} {:?} {} {} dup {:?}",
+                phones[&b.client_id],
+                b.booking_at,
+                b.service_name,
+                b.staff_member,
+                (b.amount_minor, &b.notes),
+                b.status,
+                b.provider,
+                b.external_booking_id,
+                b.flags,
+                b.booked_at,
+                other.map(|o| (&o.service_name, o.booking_at)),
+            )
+        })
+        .collect();
+    shown.sort();
+    let mut who = Vec::new();
+    for c in &people {
+        let maps = mappings::list_by_client(conn, tenant, c.id).await.unwrap();
+        let maps: Vec<_> = maps.iter().map(|m| m.external_client_id.clone()).collect();
+        who.push(format!(
+            "{:?} {} {} {} {} {:?} {:?} {maps:?}",
+            c.phone,
+            c.first_name,
+            c.last_name,
+            c.status,
+            c.first_interaction_at,
+            c.first_booking_at,
+            c.last_booking_at,
+        ));
+    }
+    who.sort();
+    json!({"bookings": shown, "clients": who})
+}
+
+both_engines! {
+    async fn a_history_ends_in_the_same_rows_in_whatever_order_it_arrives(db: TestDb) {
+        let db = Db::open(&db.url).await.unwrap();
+        let key = MasterKey::parse(MASTER_KEY).unwrap();
+        let tracker = Tracker::new(db.clone(), key, Clock::system());
+        let mut runner = TestRunner::deterministic();
+        for round in 0..HISTORIES {
+            let (told, shuffled) = history().new_tree(&mut runner).unwrap().current();
+            let as_told = end_state(&db, &tracker, &told).await;
+            let as_shuffled = end_state(&db, &tracker, &shuffled).await;
+            assert_eq!(
+                as_told, as_shuffled,
+                "round {round}: {told:#?}\narrived as {:?}",
+                shuffled.iter().map(|h| h.number).collect::<Vec<_>>()
+            );
+        }
+    }
+}
