@@ -5,6 +5,7 @@ mod api;
 mod extract;
 pub mod health;
 mod problem;
+mod spoken;
 mod webhooks;
 
 use crate::clock::Clock;
@@ -60,10 +61,14 @@ fn routes(config: &mut ServiceConfig) {
         .default_service(web::to(problem::not_found));
 }
 
-/// The address of every source, bare and with a connection behind it.
+/// The address of every source, bare and with a connection behind it, and of the functions that
+/// its agents call.
 fn deliveries(config: &mut ServiceConfig) {
     for source in sources::ALL.iter().copied() {
-        for path in [source.path().to_owned(), format!("{}/{{connection}}", source.path())] {
+        let functions =
+            source.functions().map(|path| format!("{path}/{{connection}}/{{function}}"));
+        let paths = [source.path().to_owned(), format!("{}/{{connection}}", source.path())];
+        for path in paths.into_iter().chain(functions) {
             let mut resource = web::resource(path)
                 .app_data(web::Data::new(webhooks::Of(source)))
                 .route(web::post().to(webhooks::deliver))

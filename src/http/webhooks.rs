@@ -3,6 +3,7 @@
 use super::Shared;
 use super::extract::{access, headers, token};
 use super::problem::Problem;
+use super::spoken;
 use crate::domain::channel::EventStatus;
 use crate::sources::Source;
 use crate::tracking::answer::Answer;
@@ -42,13 +43,14 @@ pub(super) async fn deliver(
     let incoming = Incoming {
         source,
         connection: request.match_info().get("connection").map(ToOwned::to_owned),
+        function: request.match_info().get("function").map(ToOwned::to_owned),
         path: source.path().to_owned(),
         headers,
         body,
         received_at: shared.clock.now(),
         access,
     };
-    answer(shared.intake.receive(&incoming).await?)
+    answer(&shared, shared.intake.receive(&incoming).await?).await
 }
 
 /// `hub.…` of the provider's GET.
@@ -128,8 +130,9 @@ async fn read_body(
 }
 
 /// Renders what became of a delivery. Only a caller that can correct its request is refused.
-fn answer(reply: Reply) -> Result<HttpResponse, Problem> {
+async fn answer(shared: &Shared, reply: Reply) -> Result<HttpResponse, Problem> {
     match reply {
+        Reply::Spoken(spoken) => Ok(spoken::answer(shared, &spoken).await),
         Reply::Many(results) => {
             Ok(HttpResponse::Ok().json(json!({ "success": true, "results": results })))
         }

@@ -24,6 +24,7 @@ use crate::domain::tenant::TenantSettings;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -285,6 +286,26 @@ pub trait Source: Sync + Send {
 
     /// True when the provider calls GET first to see that the address is ours (WhatsApp).
     fn has_handshake(&self) -> bool {
+        false
+    }
+
+    /// Where the provider's agents call a function of ours in the middle of a conversation; the
+    /// connection and the function stand behind it. `None` where there is nothing like it.
+    fn functions(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// The body of a call of `function`, with the function's name in it where only the address
+    /// had it. The signature is of the body as it came: it is checked before this.
+    ///
+    /// # Errors
+    /// [`Malformed`] as [`Source::split`].
+    fn named<'a>(&self, _function: &str, body: &'a [u8]) -> Result<Cow<'a, [u8]>, Malformed> {
+        Ok(Cow::Borrowed(body))
+    }
+
+    /// True for an event whose sender waits, in a conversation, for words to speak from.
+    fn waits(&self, _item: &Item) -> bool {
         false
     }
 

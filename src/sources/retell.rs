@@ -19,23 +19,7 @@ use crate::domain::sighting::Rank;
 use body::Head;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-
-/// The body of a call of `function`, with its name and its arguments in their own places.
-///
-/// A tool set up as "Payload: args only" posts its arguments alone, and only its address says
-/// which function is called; such a body is wrapped, any other stays as it is. The signature is
-/// of the body as it came: it is checked before this.
-///
-/// # Errors
-/// [`Malformed`] as of any body.
-pub fn named_function(function: &str, body: &[u8]) -> Result<Vec<u8>, Malformed> {
-    let root = json::object(body)?;
-    if root.get("args").is_some_and(Value::is_object) {
-        return Ok(body.to_vec());
-    }
-    let wrapped = serde_json::json!({ "name": function, "args": root });
-    Ok(wrapped.to_string().into_bytes())
-}
+use std::borrow::Cow;
 
 const SIGNATURE: &str = "x-retell-signature";
 
@@ -79,6 +63,18 @@ impl super::Source for Source {
         Ok(vec![(SIGNATURE, signature::sign_retell(secret, body, now)?)])
     }
 
+    fn functions(&self) -> Option<&'static str> {
+        Some("/retell/function")
+    }
+
+    fn named<'a>(&self, function: &str, body: &'a [u8]) -> Result<Cow<'a, [u8]>, Malformed> {
+        named(function, body)
+    }
+
+    fn waits(&self, item: &Item) -> bool {
+        item.kind == FUNCTION
+    }
+
     fn hints(&self, body: &[u8]) -> Hints {
         let Ok(head) = json::typed::<Head>(body) else {
             return Hints::default();
@@ -94,6 +90,21 @@ impl super::Source for Source {
     fn map(&self, item: &Item, reading: &Reading<'_>) -> Vec<Mapped> {
         map::map(item, reading)
     }
+}
+
+/// A tool set up as "Payload: args only" posts its arguments alone, and only its address says
+/// which function is called: they are put under `args`, byte for byte. A body that tells more
+/// (a whole call of a function, or an event that was sent here) stays as it is.
+fn named<'a>(function: &str, body: &'a [u8]) -> Result<Cow<'a, [u8]>, Malformed> {
+    let root = json::object(body)?;
+    let has = |key: &str| root.get(key).is_some_and(Value::is_object);
+    let told = |key: &str| root.get(key).is_some_and(Value::is_string);
+    let of_a_talk = has("call") || has("chat");
+    if has("args") || (of_a_talk && (told("name") || told("event"))) {
+        return Ok(Cow::Borrowed(body));
+    }
+    let name = Value::from(function).to_string();
+    Ok(Cow::Owned([b"{\"name\":", name.as_bytes(), b",\"args\":", body, b"}"].concat()))
 }
 
 /// The one event of a body.

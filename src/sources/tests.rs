@@ -245,7 +245,7 @@ fn notes_that_nobody_can_read_do_not_undo_what_the_tool_told() {
 #[test]
 fn a_function_whose_arguments_stand_alone_is_named_by_its_address() {
     let named = |body: &str| {
-        let body = retell::named_function("book_appointment", body.as_bytes()).unwrap();
+        let body = retell::Source.named("book_appointment", body.as_bytes()).unwrap();
         serde_json::from_slice::<Value>(&body).unwrap()
     };
     let args = json!({"service": "Cut", "phone": "0871234567", "when": "2026-04-02 15:00"});
@@ -253,8 +253,40 @@ fn a_function_whose_arguments_stand_alone_is_named_by_its_address() {
     assert_eq!(wrapped, json!({"name": "book_appointment", "args": args}));
     let told = corrected("retell", &wrapped, &[]);
     assert_eq!(booking(&told).data.status, crate::domain::channel::BookingStatus::Pending);
-    let whole = json!({"name": "x", "call": {}, "args": {"a": 1}});
-    assert_eq!(named(&whole.to_string()), whole);
+    for whole in [
+        json!({"name": "x", "call": {}, "args": {"a": 1}}),
+        json!({"args": {"a": 1}}),
+        json!({"name": "x", "call": {}}),
+        json!({"event": "call_ended", "call": {}}),
+    ] {
+        assert_eq!(named(&whole.to_string()), whole);
+    }
+    let named_like_a_call = json!({"name": "Ann", "event": "wedding", "call": "me back"});
+    assert_eq!(named(&named_like_a_call.to_string())["args"], named_like_a_call);
+}
+
+#[test]
+fn arguments_are_kept_as_they_came() {
+    let spaced = r#"{ "service" : "Cut",  "price": 1.50 }"#;
+    let body = retell::Source.named("a \"b\"", spaced.as_bytes()).unwrap();
+    let text = std::str::from_utf8(&body).unwrap();
+    assert!(text.contains(spaced), "{text}");
+    assert_eq!(serde_json::from_str::<Value>(text).unwrap()["name"], "a \"b\"");
+    assert!(retell::Source.named("x", b"[1]").is_err());
+}
+
+#[test]
+fn two_functions_of_one_call_are_two_tellings() {
+    let call = |args: Value| {
+        let call = json!({"call_id": "c1", "direction": "inbound", "from_number": "+353871234567"});
+        let body = json!({"name": "book_appointment", "call": call, "args": args});
+        let mapped = corrected("retell", &body, &[]);
+        booking(&mapped).item.clone()
+    };
+    let cut = json!({"service": "Cut", "when": "2026-12-02 15:00"});
+    let colour = json!({"service": "Colour", "when": "2026-12-02 15:00"});
+    assert_eq!(call(cut.clone()), call(cut.clone()));
+    assert_ne!(call(cut), call(colour));
 }
 
 #[test]

@@ -42,8 +42,13 @@ impl<'a> Draft<'a> {
         self.members.iter().any(|member| same_telling(&member.sighting, one))
     }
 
-    pub(super) fn was_told_in(&self, context: &str) -> bool {
-        self.members.iter().any(|m| m.sighting.context.as_deref() == Some(context))
+    /// True when it was told in this call or message; and before `change`, where that is of the
+    /// same call: what is cancelled there is not what is booked there afterwards.
+    pub(super) fn was_told_in(&self, context: &str, change: &Sighting) -> bool {
+        let own = change.context.as_deref() == Some(context);
+        self.members.iter().map(|m| &m.sighting).any(|told| {
+            told.context.as_deref() == Some(context) && (!own || told.order < change.order)
+        })
     }
 
     pub(super) fn has_item_of(&self, context: &str) -> bool {

@@ -8,6 +8,7 @@ use super::{Taken, TrackError, Tracker, can_correct};
 use crate::auth::Access;
 use crate::domain::problem::Problem;
 use crate::domain::sighting::Rank;
+use crate::domain::tenant::TenantSettings;
 use crate::sources::{Delivery, DeliveryKey, Headers, Item, Malformed, Source};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -30,6 +31,8 @@ pub struct Incoming {
     pub source: &'static dyn Source,
     /// The connection that its address names.
     pub connection: Option<String>,
+    /// The function that its address names, of a call to us in the middle of a conversation.
+    pub function: Option<String>,
     /// The path it was posted to.
     pub path: String,
     /// Its headers.
@@ -49,6 +52,17 @@ pub enum Reply {
     One(Box<Answer>),
     /// The answers to a batch, in order.
     Many(Vec<Answer>),
+    /// The answer to an agent that waits for words in a conversation with a customer.
+    Spoken(Box<Spoken>),
+}
+
+/// An answer, and whose words it is to be put into.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spoken {
+    /// What became of the event.
+    pub answer: Answer,
+    /// The tenant it was tracked for; `None` where it was kept for nobody.
+    pub tenant: Option<Arc<TenantSettings>>,
 }
 
 /// Why a delivery is refused.
@@ -122,12 +136,13 @@ impl Intake {
             Ok(routed) => routed,
             Err(malformed) => return self.malformed(&directory, incoming, malformed).await,
         };
+        let waiting = waiting(incoming, &routed);
         let answers = futures_util::stream::iter(routed)
             .map(|(item, route)| self.one(incoming, item, route))
             .buffered(SIDE_BY_SIDE)
             .try_collect::<Vec<Answer>>()
             .await?;
-        Ok(reply(source, answers))
+        Ok(reply(source, waiting, answers))
     }
 
     /// True when a handshake's verify token is one of the connection's (or, on the bare address,
@@ -225,7 +240,8 @@ impl Intake {
                 event_id: answer.event_id,
             });
         }
-        Ok(reply(incoming.source, vec![answer]))
+        let waiting = incoming.function.is_some().then_some(None);
+        Ok(reply(incoming.source, waiting, vec![answer]))
     }
 }
 
@@ -236,8 +252,13 @@ type Routed = Result<Vec<(Item, Route)>, Malformed>;
 fn routes(directory: &Directory, incoming: &Incoming) -> Result<Routed, Refusal> {
     let voucher = vouch(directory, incoming)?;
     let Incoming { body, headers, received_at, .. } = incoming;
-    let delivery = Delivery { body, headers, received_at: *received_at };
-    let items = match incoming.source.split(&delivery) {
+    let split =
+        |body: &[u8]| incoming.source.split(&Delivery { body, headers, received_at: *received_at });
+    let items = match &incoming.function {
+        Some(function) => incoming.source.named(function, body).and_then(|body| split(&body)),
+        None => split(body),
+    };
+    let items = match items {
         Ok(items) => items,
         Err(malformed) => return Ok(Err(malformed)),
     };
@@ -293,11 +314,27 @@ fn malformed_item(body: &[u8]) -> Item {
     }
 }
 
-fn reply(source: &dyn Source, mut answers: Vec<Answer>) -> Reply {
-    match (source.batches(), answers.len()) {
-        (false, 1) => Reply::One(Box::new(answers.remove(0))),
-        (false, 0) => Reply::One(Box::new(Answer::ignored("no_event", None))),
-        _ => Reply::Many(answers),
+/// The tenant of somebody who waits for words to speak from; `None` when nobody does.
+type Waiting = Option<Option<Arc<TenantSettings>>>;
+
+/// Who waits for words: whoever calls a function, at whichever address.
+fn waiting(incoming: &Incoming, routed: &[(Item, Route)]) -> Waiting {
+    let waits = |item: &Item| incoming.function.is_some() || incoming.source.waits(item);
+    let (_, route) = routed.first().filter(|(item, _)| waits(item))?;
+    Some(match route {
+        Route::Tenant(tenant, _) | Route::Held(tenant, ..) => Some(Arc::clone(tenant)),
+        Route::Inbox(_) | Route::Ignored => None,
+    })
+}
+
+fn reply(source: &dyn Source, waiting: Waiting, mut answers: Vec<Answer>) -> Reply {
+    if source.batches() || answers.len() > 1 {
+        return Reply::Many(answers);
+    }
+    let answer = answers.pop().unwrap_or_else(|| Answer::ignored("no_event", None));
+    match waiting {
+        Some(tenant) => Reply::Spoken(Box::new(Spoken { answer, tenant })),
+        None => Reply::One(Box::new(answer)),
     }
 }
 

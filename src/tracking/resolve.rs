@@ -326,7 +326,9 @@ impl<'a> Book<'a> {
                         && key.as_ref().is_none_or(|key| *key == d.fold.service_key)
                 })
             }
-            ChangeOf::Context(context) => self.live_first(|d| theirs(d) && d.was_told_in(context)),
+            ChangeOf::Context(context) => {
+                self.live_first(|d| theirs(d) && d.was_told_in(context, &one.sighting))
+            }
             ChangeOf::OnlyOpenPending => match one.sighting.booking_id {
                 Some(id) => self.places(|d| d.has_id(&id.to_string())),
                 None => self.places(|d| {

@@ -6,6 +6,7 @@ use super::intake::{Incoming, Refusal};
 use super::vouch::Voucher;
 use crate::domain::tenant::TenantSettings;
 use crate::sources::Item;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -103,7 +104,21 @@ fn by_account(
     if claimed {
         return Route::Ignored;
     }
-    unowned(directory, first, incoming, item)
+    unowned(directory, first, live, incoming, item)
+}
+
+/// True when the secret is good for more than one tenant. It signs no address, so where the body
+/// names no account nothing says whose of them it is.
+fn serves_several(live: &[&Connection]) -> bool {
+    let of = |c: &&Connection| c.accounts.values().copied().chain(c.tenant).collect::<Vec<_>>();
+    let tenants: BTreeSet<Uuid> = live.iter().flat_map(of).collect();
+    tenants.len() > 1 || live.iter().any(|c| c.tenant.is_none())
+}
+
+/// True when a connection takes an account that it was not given: one without any account ids,
+/// and a function whose arguments come alone, and name no account.
+fn takes_any(connection: &Connection, incoming: &Incoming, item: &Item) -> bool {
+    connection.accounts.is_empty() || (item.account.is_none() && incoming.function.is_some())
 }
 
 /// An account that no connection has: the addressed connection's tenant when it takes any
@@ -111,6 +126,7 @@ fn by_account(
 fn unowned(
     directory: &Directory,
     connection: &Connection,
+    live: &[&Connection],
     incoming: &Incoming,
     item: &Item,
 ) -> Route {
@@ -120,7 +136,10 @@ fn unowned(
             Some(tenant) => Route::Tenant(Arc::clone(tenant), Some(connection.id)),
             None => Route::Inbox(Some(connection.id)),
         },
-        Some(tenant) if addressed && connection.accounts.is_empty() => {
+        Some(_) if addressed && item.account.is_none() && serves_several(live) => {
+            Route::Inbox(Some(connection.id))
+        }
+        Some(tenant) if addressed && takes_any(connection, incoming, item) => {
             to_tenant(directory, tenant, connection, item)
         }
         Some(tenant) if addressed && !incoming.source.batches() => {

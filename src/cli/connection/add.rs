@@ -71,6 +71,7 @@ pub(super) async fn run(desk: &Desk, add: Add) -> Result<()> {
     let mut tx = desk.db.begin().await?;
     let made = make(desk, &mut tx.conn(), &new).await?;
     tx.commit().await?;
+    let functions = source.functions().map(|path| function_url(desk, path, &made));
     let record = Record::default()
         .with("id", &made.public_id)
         .with("source", source.name())
@@ -78,6 +79,7 @@ pub(super) async fn run(desk: &Desk, add: Add) -> Result<()> {
         .with("secret", &secret)
         .with("verifyToken", made.verify_token)
         .with("webhookUrl", desk.webhook_url(source.path(), &made.public_id))
+        .with("functionUrl", functions)
         .with("accounts", made.accounts.iter().map(account).collect::<Vec<_>>())
         .shown(account_ids(&made.accounts));
     Ok(desk.printer.record(&record)?)
@@ -110,6 +112,11 @@ impl Add {
         }
         Ok(accounts)
     }
+}
+
+/// Where the agents of a connection call a function; its name is to be put in.
+fn function_url(desk: &Desk, path: &str, made: &Made) -> String {
+    format!("{}/FUNCTION", desk.webhook_url(path, &made.public_id))
 }
 
 fn usage(text: &str, sentence: &str) -> Error {

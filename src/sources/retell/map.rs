@@ -58,6 +58,8 @@ pub(super) struct Conversation<'a> {
     tools: Vec<ToolCall>,
     /// The place behind all tool calls.
     seq_after: i32,
+    /// The place of a function call among the others of the conversation: how far in it came.
+    seq_of_function: i32,
     /// What the analysis filled in, and where.
     pub(super) custom: (Map<String, Value>, Place),
     /// What the agent noted, and where.
@@ -87,12 +89,14 @@ impl<'a> Conversation<'a> {
         let place = |inner: &str| Place::object(&format!("{base}/{inner}"));
         let custom_at = place(&format!("{analysis}/custom_analysis_data"));
         let told_at = item.occurred_at.unwrap_or(reading.received_at).min(reading.received_at);
+        let into = reading.received_at - told_at;
         Self {
             context: talk.context(),
             sender: Sender { phone, ..Sender::default() },
             channel,
             tools: tools::all(talk.entries(), &format!("{base}/{list}")),
             seq_after: i32::try_from(talk.entries().len()).unwrap_or(i32::MAX),
+            seq_of_function: i32::try_from(into.num_milliseconds()).unwrap_or(i32::MAX),
             custom: (talk.custom().unwrap_or_default(), custom_at),
             collected: (talk.collected().unwrap_or_default(), place("collected_dynamic_variables")),
             told_at,
@@ -207,7 +211,9 @@ impl<'a> Conversation<'a> {
         draft.add(&arguments, &Place::object("/args"), Take::Tool);
         let whole = draft.get(Field::Service).is_some() || draft.has_start();
         let told_as = tools::told_as(name, Some(&Value::Object(arguments)));
-        let telling = self.telling("function", self.seq_after, vec![told_as]);
+        // Several functions of one call are several tellings; the same one again is not.
+        let item = told_as.replacen("args", "function", 1);
+        let telling = self.telling(&item, self.seq_of_function, vec![told_as]);
         let mut understood = draft.read(&self.rules());
         understood.told = understood.told.filter(|_| understood.status_is_set());
         let of = || self.context.clone().map(ChangeOf::Context);
