@@ -108,7 +108,7 @@ fn named<'a>(function: &str, body: &'a [u8]) -> Result<Cow<'a, [u8]>, Malformed>
 }
 
 /// The one event of a body.
-fn item(head: &Head, body: &[u8]) -> Item {
+fn item(head: &Head<'_>, body: &[u8]) -> Item {
     let kind = head.event().unwrap_or_else(|| {
         let kind = if head.is_function() { FUNCTION } else { "unknown" };
         kind.to_owned()
@@ -128,7 +128,7 @@ fn item(head: &Head, body: &[u8]) -> Item {
 const FUNCTION: &str = "function_call";
 
 /// Retell sends no delivery id: its documentation names event and call as what repeats.
-fn key(head: &Head, kind: &str) -> DeliveryKey {
+fn key(head: &Head<'_>, kind: &str) -> DeliveryKey {
     let Some(id) = head.id() else {
         // Without a call nothing ties two function calls together, not even equal arguments.
         let is_function = kind == FUNCTION;
@@ -136,7 +136,10 @@ fn key(head: &Head, kind: &str) -> DeliveryKey {
     };
     let mut parts = vec![kind.to_owned(), id];
     if kind == FUNCTION {
-        parts.push(tools::told_as(&head.function().unwrap_or_default(), head.arguments().as_ref()));
+        parts.push(tools::told_as(
+            &head.function().unwrap_or_default(),
+            &head.arguments().unwrap_or_default(),
+        ));
     }
     if kind.starts_with("transfer_") {
         parts.extend(head.started_at().map(|at| at.timestamp_millis().to_string()));

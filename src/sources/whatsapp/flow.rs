@@ -67,6 +67,9 @@ fn read(message: &Message<'_>, draft: &Draft, is_empty: bool) -> Mapped {
     tell::either(understood, BookingStatus::Confirmed, message.telling())
 }
 
+/// How many objects of the answers are looked into: a form has a few screens.
+const MOST_OBJECTS: usize = 100;
+
 fn draft(message: &Message<'_>, answers: &Map<String, Value>, place: &Place) -> Draft {
     let mut draft = Draft::corrected(message.reading.overrides);
     let mut levels = vec![(place.clone(), answers)];
@@ -74,7 +77,9 @@ fn draft(message: &Message<'_>, answers: &Map<String, Value>, place: &Place) -> 
     while let Some((place, level)) = levels.get(next).cloned() {
         draft.add(level, &place, Take::All);
         let inner = level.iter().filter_map(|(key, value)| Some((key, value.as_object()?)));
-        levels.extend(inner.map(|(key, object)| (place.inner(key), object)));
+        let named = inner.filter(|(key, _)| key.len() <= json::MAX_ID);
+        let room = MOST_OBJECTS.saturating_sub(levels.len());
+        levels.extend(named.take(room).map(|(key, object)| (place.inner(key), object)));
         next += 1;
     }
     draft
