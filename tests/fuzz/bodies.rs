@@ -26,10 +26,12 @@ fn seeds() -> Vec<(&'static dyn Source, Value)> {
     seeds
 }
 
-/// A body with its changes; some of the changes of a text in it are made within.
+/// A body with its changes.
 fn changed(seed: usize, changes: &[Mutation]) -> (&'static dyn Source, String) {
     let (source, mut body) = SEEDS[seed % SEEDS.len()].clone();
-    changes.iter().for_each(|change| change.apply(&mut body));
+    for change in changes {
+        change.apply(&mut body);
+    }
     (source, body.to_string())
 }
 

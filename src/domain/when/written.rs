@@ -17,16 +17,13 @@ pub(super) fn leading_date(text: &str) -> Option<(NaiveDate, &str)> {
     let weekday = weekday_of(first);
     let text = if weekday.is_some() { after } else { text };
     let (first, rest) = word(text);
-    let (day, month, rest) = match month_of(first) {
-        Some(month) => {
-            let (day, rest) = word(rest);
-            (day, month, rest)
-        }
-        None => {
-            let (second, behind) = word(rest);
-            let (name, behind) = if second == "of" { word(behind) } else { (second, behind) };
-            (first, month_of(name)?, behind)
-        }
+    let (day, month, rest) = if let Some(month) = month_of(first) {
+        let (day, rest) = word(rest);
+        (day, month, rest)
+    } else {
+        let (second, behind) = word(rest);
+        let (name, behind) = if second == "of" { word(behind) } else { (second, behind) };
+        (first, month_of(name)?, behind)
     };
     let (year, rest) = word(rest);
     let year = i32::try_from(number(year, 4).filter(|_| year.len() == 4)?).ok()?;
