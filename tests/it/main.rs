@@ -13,6 +13,7 @@ mod cli_running;
 mod fixtures;
 mod functions;
 mod histories;
+mod maps;
 mod problems;
 mod refusing;
 mod refusing_schemes;

@@ -1,8 +1,8 @@
 //! The tool calls of a conversation, each with its result, and whether it did what it says.
 
 use super::body::Entry;
-use super::names::{Job, job_of, only_begins};
-use crate::sources::fields::{Draft, Field, Place, Raw, Take, is_field, normalise, yes_no};
+use super::names::{Job, Jobs};
+use crate::sources::fields::{Field, Raw, is_field, normalise, yes_no};
 use crate::sources::{json, signature};
 use serde_json::{Map, Value};
 
@@ -29,18 +29,6 @@ pub(super) struct ToolCall {
     pub(super) answered_at: String,
 }
 
-impl ToolCall {
-    /// True when it says what is booked, or when: a bare reference says neither.
-    pub(super) fn tells_booking(&self) -> bool {
-        let mut draft = Draft::default();
-        for level in levels(&self.answer) {
-            draft.add(level, &Place::inside_text(""), Take::Result);
-        }
-        draft.add(&self.arguments, &Place::inside_text(""), Take::Tool);
-        draft.get(Field::Service).is_some() || draft.has_start()
-    }
-}
-
 /// How a tool call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
@@ -53,10 +41,10 @@ pub(super) enum End {
 }
 
 /// All calls of booking tools, in order. `base` is the pointer of the transcript.
-pub(super) fn all(entries: &[Entry], base: &str) -> Vec<ToolCall> {
+pub(super) fn all(entries: &[Entry], base: &str, jobs: Jobs<'_>) -> Vec<ToolCall> {
     let mut calls: Vec<ToolCall> = Vec::new();
-    for (place, entry) in entries.iter().enumerate() {
-        if let Some(mut call) = invocation(entries, place, entry, base) {
+    for place in 0..entries.len() {
+        if let Some(mut call) = invocation(entries, place, base, jobs) {
             if calls.iter().any(|other| other.item == call.item) {
                 call.item = format!("{}#{place}", call.item);
             }
@@ -77,12 +65,13 @@ pub(super) fn told_as(name: &str, arguments: Option<&Value>) -> String {
     format!("args:{}", signature::fingerprint(&text))
 }
 
-fn invocation(entries: &[Entry], place: usize, entry: &Entry, base: &str) -> Option<ToolCall> {
+fn invocation(entries: &[Entry], place: usize, base: &str, jobs: Jobs<'_>) -> Option<ToolCall> {
+    let entry = entries.get(place)?;
     if json::word(entry.role.as_deref())? != "tool_call_invocation" {
         return None;
     }
     let name = json::id(entry.name.as_deref())?;
-    let job = job_of(&name);
+    let job = jobs.of(&name);
     let arguments = arguments_of(entry).filter(|_| job != Job::Other)?;
     let id = json::id(entry.tool_call_id.as_deref());
     let result = id.as_deref().and_then(|id| result_of(entries, place, id));
@@ -90,7 +79,7 @@ fn invocation(entries: &[Entry], place: usize, entry: &Entry, base: &str) -> Opt
     let by_id = id.as_ref().map(|id| format!("tool:{id}"));
     let (answer, end, answered_at) = match result {
         Some((at, result)) => {
-            let (answer, end) = read_result(&name, job, result);
+            let (answer, end) = read_result(jobs.only_begins(&name), job, result);
             (answer, end, format!("{base}/{at}/content"))
         }
         None => (Map::new(), End::NotDone, String::new()),
@@ -128,7 +117,7 @@ fn result_of<'a>(entries: &'a [Entry], place: usize, id: &str) -> Option<(usize,
 
 /// What a result says, and whether the tool did its work. `successful` alone says only that the
 /// tool's server answered; the answer's own words count first.
-fn read_result(name: &str, job: Job, result: &Entry) -> (Map<String, Value>, End) {
+fn read_result(begins: bool, job: Job, result: &Entry) -> (Map<String, Value>, End) {
     let successful = json::build(result.successful.as_deref()).and_then(|v| v.as_bool());
     let content = json::build(result.content.as_deref());
     let (answer, said) = match content {
@@ -143,7 +132,7 @@ fn read_result(name: &str, job: Job, result: &Entry) -> (Map<String, Value>, End
     };
     let named = levels(&answer).iter().any(|level| has(level, Field::Reference));
     let end = match (said, successful) {
-        (Some(true), _) if only_begins(name) && !named && !is_booked(&answer) => End::NotDone,
+        (Some(true), _) if begins && !named && !is_booked(&answer) => End::NotDone,
         (Some(true), _) => End::Done,
         // An id was made, and yet the call is told to have failed: a person must look.
         (None, Some(false)) if named => End::Unclear,
@@ -255,7 +244,8 @@ mod tests {
             "role": "tool_call_result", "content": content, "successful": successful,
         });
         let entry: Entry = serde_json::from_str(&entry.to_string()).unwrap();
-        read_result(name, job_of(name), &entry).1
+        let jobs = Jobs(None);
+        read_result(jobs.only_begins(name), jobs.of(name), &entry).1
     }
 
     #[test]

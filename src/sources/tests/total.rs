@@ -78,7 +78,7 @@ proptest! {
         let delivery =
             Delivery { body: text.as_bytes(), headers: &headers, received_at: received_at() };
         let overrides = BTreeMap::new();
-        let reading = Reading { tenant: &tenant, received_at: received_at(), overrides: &overrides };
+        let reading = Reading::plain(&tenant, received_at(), &overrides);
         source.hints(delivery.body);
         for item in source.split(&delivery).unwrap_or_default() {
             let mapped = source.map(&item, &reading);
