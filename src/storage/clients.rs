@@ -44,6 +44,9 @@ statements! {
         update client_identities set is_current = false
         where tenant_id = $1 and kind = $2 and value = $3";
     DELETE_IDENTITIES = "delete from client_identities where tenant_id = $1 and client_id = $2";
+    FIND_ALIAS = "
+        select now_id from record_aliases
+        where tenant_id = $1 and kind = 'client' and id = $2";
     HAS_ANYTHING = "
         select cast(count(*) as bigint) from (
             select 1 as one from bookings where tenant_id = $1 and client_id = $2
@@ -175,6 +178,24 @@ pub async fn delete(conn: &mut Conn<'_>, tenant: Uuid, id: Uuid) -> Result<()> {
 /// When the database fails.
 pub async fn find(conn: &mut Conn<'_>, tenant: Uuid, id: Uuid) -> Result<Option<ClientRow>> {
     Ok(fetch_optional!(conn, ClientRow, FIND, tenant, id)?)
+}
+
+/// One client of a tenant, also by an id that it was once answered under.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find_once_known(
+    conn: &mut Conn<'_>,
+    tenant: Uuid,
+    id: Uuid,
+) -> Result<Option<ClientRow>> {
+    if let Some(row) = find(conn, tenant, id).await? {
+        return Ok(Some(row));
+    }
+    match fetch_optional!(conn, (Uuid,), FIND_ALIAS, tenant, id)? {
+        Some((now_id,)) => find(conn, tenant, now_id).await,
+        None => Ok(None),
+    }
 }
 
 /// A tenant's clients before `before`, the newest first.

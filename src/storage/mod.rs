@@ -10,6 +10,7 @@ mod error;
 pub mod events;
 pub mod inbox;
 pub mod installation;
+pub mod joins;
 pub mod leads;
 pub mod locks;
 pub mod mappings;
@@ -89,6 +90,7 @@ pub fn all_statements() -> Vec<(&'static str, &'static str, &'static str)> {
         ("events", events::ALL),
         ("inbox", inbox::ALL),
         ("installation", installation::ALL),
+        ("joins", joins::ALL),
         ("leads", leads::ALL),
         ("mappings", mappings::ALL),
         ("sightings", sightings::ALL),

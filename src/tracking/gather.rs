@@ -10,6 +10,7 @@ use crate::storage::clients::IdentityRow;
 use crate::storage::sightings::{Keys, Lookup};
 use crate::storage::{self, Conn, Error, bookings, clients, sightings};
 use chrono::{DateTime, Utc};
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
@@ -23,6 +24,8 @@ pub(super) struct Gathered {
     pub(super) seen: Vec<Seen>,
     /// The people.
     pub(super) people: People,
+    /// Clients that proved to be another: which goes, and which stays.
+    pub(super) joined: Vec<(Uuid, Uuid)>,
 }
 
 /// Why gathering stopped.
@@ -121,51 +124,95 @@ pub(super) fn locks(sighting: &Sighting) -> BTreeSet<String> {
 }
 
 /// Reads, until nothing new turns up, the sightings that share an identity with the new ones.
+/// `links` are identities that arrived together without a booking.
 pub(super) async fn gather(
     conn: &mut Conn<'_>,
     tenant: Uuid,
     fresh: &[Sighting],
+    links: &[Vec<Identity>],
     locked: &BTreeSet<String>,
 ) -> Result<Gathered, Stopped> {
-    let mut known: BTreeMap<Uuid, Sighting> = fresh.iter().map(|s| (s.id, s.clone())).collect();
-    let (mut looked_up, mut people) = (BTreeSet::new(), People::default());
-    let mut frontier: Vec<Sighting> = fresh.to_vec();
-    while let Some(sighting) = frontier.pop() {
-        for identity in identities(&sighting) {
-            know(conn, tenant, &identity, &mut people).await?;
+    let mut search = Search { tenant, ..Search::default() };
+    for link in links {
+        search.meet(conn, link).await?;
+    }
+    for sighting in fresh {
+        search.known.insert(sighting.id, sighting.clone());
+        search.frontier.push(sighting.clone());
+    }
+    while let Some(sighting) = search.frontier.pop() {
+        search.meet(conn, &identities(&sighting)).await?;
+        for lookup in lookups(conn, tenant, &sighting, &search.people).await? {
+            search.look_up(conn, lookup).await?;
         }
-        for lookup in lookups(conn, tenant, &sighting, &people).await? {
-            if !looked_up.insert(lookup.clone()) {
-                continue;
-            }
-            for found in sightings::list(conn, tenant, &lookup).await? {
-                if let std::collections::btree_map::Entry::Vacant(e) = known.entry(found.id) {
-                    e.insert(found.clone());
-                    frontier.push(found);
-                }
-            }
-            if known.len() > MOST {
-                return Err(Stopped::TooMany);
-            }
+        if search.known.len() > MOST {
+            return Err(Stopped::TooMany);
         }
     }
-    let wanted: BTreeSet<String> = known.values().flat_map(locks).collect();
+    let mut wanted: BTreeSet<String> = search.known.values().flat_map(locks).collect();
+    wanted.extend(links.iter().flatten().map(Identity::key));
     if !wanted.is_subset(locked) {
         return Err(Stopped::Relock(wanted));
     }
-    Ok(meet(known, people))
+    Ok(search.gathered(links))
 }
 
-/// Gives every sighting its person, in the order of history.
-fn meet(known: BTreeMap<Uuid, Sighting>, mut people: People) -> Gathered {
-    let mut known: Vec<Sighting> = known.into_values().collect();
-    known.sort_by(|a, b| a.order.cmp(&b.order));
-    let seen = known.into_iter().map(|sighting| {
-        let person = people.meet(&identities(&sighting));
-        Seen { sighting, person }
-    });
-    let seen = seen.collect();
-    Gathered { seen, people }
+/// A search for everything that hangs together.
+#[derive(Default)]
+struct Search {
+    tenant: Uuid,
+    known: BTreeMap<Uuid, Sighting>,
+    frontier: Vec<Sighting>,
+    looked_up: BTreeSet<Lookup>,
+    people: People,
+    joined: Vec<(Uuid, Uuid)>,
+}
+
+impl Search {
+    /// Reads who has these identities. Two clients that they prove to be one are joined, and then
+    /// everything of the one that goes is read: it may stand in the other's slots.
+    async fn meet(&mut self, conn: &mut Conn<'_>, met: &[Identity]) -> storage::Result<()> {
+        for identity in met {
+            know(conn, self.tenant, identity, &mut self.people).await?;
+        }
+        if let Some((gone, stays)) = self.people.join(met) {
+            self.joined.push((gone, stays));
+            self.look_up(conn, Lookup::Client(gone)).await?;
+        }
+        Ok(())
+    }
+
+    async fn look_up(&mut self, conn: &mut Conn<'_>, lookup: Lookup) -> storage::Result<()> {
+        if !self.looked_up.insert(lookup.clone()) {
+            return Ok(());
+        }
+        for found in sightings::list(conn, self.tenant, &lookup).await? {
+            if let Entry::Vacant(place) = self.known.entry(found.id) {
+                place.insert(found.clone());
+                self.frontier.push(found);
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives every sighting its person, in the order of history.
+    fn gathered(self, links: &[Vec<Identity>]) -> Gathered {
+        let Self { known, mut people, joined, .. } = self;
+        let mut known: Vec<Sighting> = known.into_values().collect();
+        known.sort_by(|a, b| a.order.cmp(&b.order));
+        let seen = known.into_iter().map(|sighting| {
+            let person = people.meet(&identities(&sighting));
+            Seen { sighting, person }
+        });
+        let seen = seen.collect();
+        for link in links {
+            // A stranger who only asked is no client.
+            if link.iter().any(|identity| people.with(identity).is_some()) {
+                people.meet(link);
+            }
+        }
+        Gathered { seen, people, joined }
+    }
 }
 
 /// Reads whose identity it is, and all of that client's identities.

@@ -208,7 +208,7 @@ impl Tracker {
     ) -> Result<Decided, Trouble> {
         let tenant = work.taken.tenant.id;
         let (fresh, kept) = Self::fresh(conn, work).await?;
-        let gathered = match gather(conn, tenant, &fresh, locked).await {
+        let gathered = match gather(conn, tenant, &fresh, &work.links(), locked).await {
             Ok(gathered) => gathered,
             Err(Stopped::Storage(error)) => return Err(error.into()),
             Err(Stopped::Relock(more)) => return Err(Trouble::Relock(more)),

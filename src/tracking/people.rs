@@ -64,6 +64,29 @@ impl People {
         u32::try_from(place).ok()
     }
 
+    /// The two clients that a telling proves to be one person: its phone's, which has no WhatsApp
+    /// id, and its WhatsApp id's, which has no phone. They are one person here from then on;
+    /// answers which client goes and which stays.
+    pub fn join(&mut self, identities: &[Identity]) -> Option<(Uuid, Uuid)> {
+        let (phone, whatsapp) = (identities.first()?, identities.get(1)?);
+        let (to, from) = (*self.by_identity.get(phone)?, *self.by_identity.get(whatsapp)?);
+        let conflict = to == from || self.has_kind(to, whatsapp) || self.has_kind(from, phone);
+        let (stays, gone) = (self.list.get(to)?.client?, self.list.get(from)?.client?);
+        if conflict || phone.kind() == whatsapp.kind() {
+            return None;
+        }
+        let moved = std::mem::take(self.list.get_mut(from)?).identities;
+        self.by_identity.extend(moved.iter().map(|identity| (identity.clone(), to)));
+        self.list.get_mut(to)?.identities.extend(moved);
+        Some((gone, stays))
+    }
+
+    /// The known clients that a telling gave a further identity.
+    pub fn gained(&self) -> impl Iterator<Item = (Uuid, &Person)> {
+        let gained = self.list.iter().filter(|person| !person.fresh.is_empty());
+        gained.filter_map(|person| Some((person.client?, person)))
+    }
+
     fn has_kind(&self, place: usize, identity: &Identity) -> bool {
         self.list.get(place).is_some_and(|person| person.has_kind(identity))
     }

@@ -28,6 +28,9 @@ impl Write<'_, '_> {
                 self.write_client(*client, None, None, &[]).await?;
             }
         }
+        for (client, person) in gathered.people.gained().filter(|(c, _)| !clients.contains(c)) {
+            self.write_client(client, Some(&[]), Some(person), &[]).await?;
+        }
         for client in clients {
             let theirs = || placed.iter().filter(|b| b.client == client);
             let number = theirs().find_map(|b| b.resolved.fold.person);
@@ -63,7 +66,7 @@ impl Write<'_, '_> {
             return Ok(());
         };
         let mut row = before.clone();
-        for identity in person.into_iter().flat_map(|p| &p.fresh) {
+        for identity in person.into_iter().flat_map(|p| &p.identities) {
             match identity {
                 Identity::Phone(p) => row.phone.get_or_insert_with(|| p.as_str().to_owned()),
                 Identity::WhatsApp(id) => {
@@ -76,7 +79,9 @@ impl Write<'_, '_> {
             self.lay_all(&mut row, client).await?;
         }
         self.count_bookings(&mut row, booked).await?;
-        if row.status == ClientStatus::Inactive.as_str() && told.is_some() {
+        if row.status == ClientStatus::Inactive.as_str()
+            && told.is_some_and(|told| !told.is_empty())
+        {
             ClientStatus::Active.as_str().clone_into(&mut row.status);
         }
         if row != before {

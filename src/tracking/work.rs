@@ -2,6 +2,7 @@
 
 use super::{Taken, Tracker};
 use crate::domain::ids;
+use crate::domain::person::Identity;
 use crate::domain::sighting::{Order, Says, Sighting};
 use crate::sources::{DeliveryKey, IdentityChange, Lead, Mapped, Reading, Review, Telling};
 use chrono::{DateTime, Utc};
@@ -28,6 +29,11 @@ impl Work<'_> {
             Mapped::Lead(lead) => Some(lead),
             _ => None,
         })
+    }
+
+    /// Identities of one person that the event tells without a booking.
+    pub(super) fn links(&self) -> Vec<Vec<Identity>> {
+        self.lead().map(|lead| lead.identities.clone()).into_iter().collect()
     }
 
     /// The number changes that the event tells of.

@@ -12,7 +12,7 @@ use crate::domain::sighting::Sighting;
 use crate::storage::bookings::BookingRow;
 use crate::storage::clients::ClientRow;
 use crate::storage::sightings::Lookup;
-use crate::storage::{Conn, Error, Result, bookings, clients, events, mappings, sightings};
+use crate::storage::{Conn, Error, Result, bookings, clients, events, joins, mappings, sightings};
 use chrono::{DateTime, Utc};
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
@@ -82,9 +82,16 @@ impl Write<'_, '_> {
         gathered: &'r Gathered,
         resolution: &'r Resolution,
     ) -> Result<Plan<'r>> {
+        for (gone, stays) in &gathered.joined {
+            joins::absorb(self.conn, self.tenant, *gone, *stays, self.now).await?;
+        }
+        for (client, person) in gathered.people.gained() {
+            self.give_identities(client, person).await?;
+        }
         let by_id = gathered.seen.iter().map(|s| (s.sighting.id, s)).collect();
         let (made, placed) = self.place(gathered, resolution, &by_id).await?;
-        let lost = self.lost(&placed, &by_id).await?;
+        let mut lost = self.lost(&placed, &by_id).await?;
+        lost.extend(gathered.joined.iter().map(|(_, stays)| *stays));
         self.write_bookings(&placed, &by_id).await?;
         Ok(Plan { placed, by_id, made, lost })
     }
@@ -147,16 +154,12 @@ impl Write<'_, '_> {
                 (Some(client), _) | (None, Some(&client)) => client,
                 (None, None) => {
                     let client = self.make_client(person, resolved, by_id).await?;
+                    self.give_identities(client, person).await?;
                     made.insert(client);
                     client
                 }
             };
-            if of_person.insert(number, client).is_none() {
-                for identity in &person.fresh {
-                    let at = self.now;
-                    clients::insert_identity(self.conn, self.tenant, client, identity, at).await?;
-                }
-            }
+            of_person.insert(number, client);
             let before = match resolved.id {
                 Some(id) => bookings::find(self.conn, self.tenant, id).await?,
                 None => None,
@@ -165,6 +168,13 @@ impl Write<'_, '_> {
             placed.push(Placed { resolved, id, client, before });
         }
         Ok((made, placed))
+    }
+
+    async fn give_identities(&mut self, client: Uuid, person: &Person) -> Result<()> {
+        for identity in &person.fresh {
+            clients::insert_identity(self.conn, self.tenant, client, identity, self.now).await?;
+        }
+        Ok(())
     }
 
     /// A bare client; its fields are laid on once its bookings are written.

@@ -14,7 +14,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("actix", &["src/http/", "src/main.rs"]),
     ("tracing_actix_web", &["src/http/", "src/main.rs"]),
     ("sqlx", &["src/storage/"]),
-    ("phonenumber", &["src/domain/phone.rs"]),
+    ("rlibphonenumber", &["src/domain/phone.rs"]),
     ("getrandom", &["src/domain/ids.rs"]),
 ];
 
@@ -233,14 +233,14 @@ mod can_fail {
             ("src/tracking/mod.rs", "use actix_web::web;"),
             ("src/app.rs", "#[actix_rt::main] async fn main() {}"),
             ("src/auth.rs", "fn f() -> sqlx::Result<()> { Ok(()) }"),
-            ("src/sources/fields.rs", "use phonenumber as p;"),
+            ("src/sources/fields.rs", "use rlibphonenumber as p;"),
         ];
         for (path, text) in astray {
             assert_eq!(strays(&source(path, text)).len(), 1, "{path}: {text}");
         }
         let at_home = [
             ("src/http/mod.rs", "use actix_web::web;"),
-            ("src/domain/phone.rs", "use phonenumber::country;"),
+            ("src/domain/phone.rs", "use rlibphonenumber::Region;"),
             ("src/auth.rs", "#[cfg(test)] mod tests { #[actix_web::test] async fn t() {} }"),
         ];
         for (path, text) in at_home {

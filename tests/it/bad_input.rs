@@ -18,7 +18,11 @@ pub(crate) struct Salon {
 
 impl Salon {
     pub(crate) async fn open(app: &TestApp) -> Self {
-        let tenant = app.tenant("glow-studio").await;
+        Self::named(app, "glow-studio").await
+    }
+
+    pub(crate) async fn named(app: &TestApp, slug: &str) -> Self {
+        let tenant = app.tenant(slug).await;
         let mut connections = Vec::new();
         for source in sources::ALL {
             connections

@@ -113,7 +113,8 @@ pub(in crate::http) async fn show(
 async fn profile(shared: &Shared, tenant: Uuid, id: Uuid) -> Stored<Option<ProfileJson>> {
     let mut reader = shared.db.reader().await?;
     let conn = &mut reader.conn();
-    let Some(row) = clients::find(conn, tenant, id).await? else { return Ok(None) };
+    let Some(row) = clients::find_once_known(conn, tenant, id).await? else { return Ok(None) };
+    let id = row.id;
     let mappings = mappings::list_by_client(conn, tenant, id).await?;
     let bookings = bookings::list_by_client(conn, tenant, id, LATEST).await?;
     Ok(Some(ProfileJson {

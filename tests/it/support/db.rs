@@ -55,6 +55,7 @@ pub(crate) struct TestDb {
 enum Home {
     Directory { _removed_on_drop: TempDir },
     Server { name: String },
+    Nowhere,
 }
 
 impl TestDb {
@@ -88,6 +89,11 @@ impl TestDb {
                 Self::copy_of("template0", &mut admin).await
             }
         }
+    }
+
+    /// An address of PostgreSQL where nothing is.
+    pub(crate) fn nowhere(url: &str) -> Self {
+        Self { engine: Engine::Postgres, url: url.to_owned(), home: Home::Nowhere }
     }
 
     /// Runs statements as they stand.

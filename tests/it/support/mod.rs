@@ -1,6 +1,7 @@
 //! What the tests share.
 
 pub(crate) mod app;
+pub(crate) mod binary;
 pub(crate) mod bodies;
 pub(crate) mod catalog;
 #[macro_use]

@@ -1,0 +1,74 @@
+//! The real program as a process of its own: to be killed, and to have its log read.
+
+use super::app::{MASTER_KEY, TestApp};
+use super::db::TestDb;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::{Child, Command, Stdio};
+use std::thread::JoinHandle;
+
+/// A running `bookhook serve`.
+pub(crate) struct Program {
+    process: Child,
+    log: Option<JoinHandle<String>>,
+    /// Its address.
+    pub(crate) url: String,
+}
+
+impl Program {
+    /// Starts it on a database and waits for its address, with these further variables.
+    pub(crate) fn serve(db: &TestDb, variables: &[(&str, &str)]) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let mut process = Command::new(env!("CARGO_BIN_EXE_bookhook"))
+            .arg("serve")
+            .env("DATABASE_URL", &db.url)
+            .env("BOOKHOOK_MASTER_KEY", MASTER_KEY)
+            .env("BOOKHOOK_LISTEN", "127.0.0.1:0")
+            .envs(variables.iter().copied())
+            .current_dir(directory.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut errors = process.stderr.take().unwrap();
+        let log = std::thread::spawn(move || {
+            let mut text = String::new();
+            errors.read_to_string(&mut text).unwrap();
+            text
+        });
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let url = line.trim().strip_prefix("listening on ").expect("one line with the address");
+        Self { process, log: Some(log), url: url.to_owned() }
+    }
+
+    /// Ends it as `kill -9` does.
+    pub(crate) fn kill(mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    /// Asks it to stop, waits until it has, and answers what it logged.
+    pub(crate) fn stop(mut self) -> String {
+        let id = self.process.id().to_string();
+        assert!(Command::new("kill").arg(id).status().unwrap().success());
+        assert!(self.process.wait().unwrap().success());
+        self.log.take().unwrap().join().unwrap()
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // A test that failed leaves no process behind; one that ended has none.
+        self.process.kill().ok();
+        self.process.wait().ok();
+    }
+}
+
+impl TestApp {
+    /// The same service, talked to at a program's address.
+    pub(crate) fn at(mut self, program: &Program) -> Self {
+        self.url.clone_from(&program.url);
+        self
+    }
+}
