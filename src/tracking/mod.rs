@@ -6,14 +6,15 @@
 pub mod again;
 pub mod answer;
 pub mod directory;
+pub mod facts;
 pub mod fold;
 pub mod intake;
 pub mod people;
+pub mod provenance;
 pub mod resolve;
 
 mod asked;
 mod draft;
-mod facts;
 mod gather;
 mod inbox;
 mod outcome;

@@ -20,6 +20,7 @@ mod phones;
 mod predecessor;
 mod predecessor_process;
 mod problems;
+mod provenance;
 mod refusing;
 mod refusing_schemes;
 mod repeats;
