@@ -134,6 +134,7 @@ async fn answer(shared: &Shared, reply: Reply) -> Result<HttpResponse, Problem> 
     match reply {
         Reply::Spoken(spoken) => Ok(spoken::answer(shared, &spoken).await),
         Reply::Many(results) => {
+            let results: Vec<Answer> = results.into_iter().map(as_told).collect();
             Ok(HttpResponse::Ok().json(json!({ "success": true, "results": results })))
         }
         Reply::One(answer) => one(*answer),
@@ -143,9 +144,14 @@ async fn answer(shared: &Shared, reply: Reply) -> Result<HttpResponse, Problem> 
 fn one(answer: Answer) -> Result<HttpResponse, Problem> {
     match answer.outcome {
         EventStatus::Rejected => Err(Problem::unprocessable(answer.event_id, answer.problems)),
-        EventStatus::Failed => {
-            Ok(HttpResponse::Ok().json(Answer { outcome: EventStatus::NeedsReview, ..answer }))
-        }
-        _ => Ok(HttpResponse::Ok().json(answer)),
+        _ => Ok(HttpResponse::Ok().json(as_told(answer))),
+    }
+}
+
+/// What failed to be stored is kept for a person, and that is all its caller has to know.
+fn as_told(answer: Answer) -> Answer {
+    match answer.outcome {
+        EventStatus::Failed => Answer { outcome: EventStatus::NeedsReview, ..answer },
+        _ => answer,
     }
 }

@@ -4,45 +4,65 @@
 //! become one booking.
 
 use super::fields::Place;
+use super::skim::{Raw, skimmed};
 use super::{Delivery, Headers, Item, Mapped, Reading, Source, json, retell};
 use chrono::{DateTime, Utc};
-use serde_json::{Map, Value};
+use serde_json::value::RawValue;
 
 /// The passed-on event.
-pub(super) struct Forwarded {
+pub(super) struct Forwarded<'a> {
     pointer: String,
-    bytes: Vec<u8>,
+    event: &'a RawValue,
 }
+
+skimmed! {
+    /// An object of a posted body, as far as it may pass an event on or be one.
+    struct Level<'a> {
+        booking_data "bookingData": Raw<'a>,
+        original "originalPayload": Raw<'a>,
+        body "body": Raw<'a>,
+        event "event": Raw<'a>,
+        call "call": Raw<'a>,
+        chat "chat": Raw<'a>,
+    }
+}
+
+skimmed! {
+    struct Talk<'a> {
+        call_id "call_id": Raw<'a>,
+        chat_id "chat_id": Raw<'a>,
+    }
+}
+
+/// How deep an event may stand: a workflow hands on what its first node got.
+const MOST_LEVELS: usize = 8;
 
 /// Finds it: as `originalPayload`, or as what a webhook node got.
-pub(super) fn find(body: &[u8]) -> Option<Forwarded> {
-    let root = json::object(body).ok()?;
-    // A booking that the workflow's author wrote out is what was meant.
-    if root.contains_key("bookingData") {
-        return None;
-    }
-    let mut level = (Place::object(""), &root);
-    loop {
-        let (place, object) = &level;
-        if let Some((key, payload)) = original(object) {
-            return Some(Forwarded::of(&place.of(key), payload));
+pub(super) fn find(body: &[u8]) -> Option<Forwarded<'_>> {
+    let (mut place, mut object) = (Place::object(""), json::typed::<&RawValue>(body).ok()?);
+    for depth in 0..MOST_LEVELS {
+        let level: Level = json::part(object)?;
+        // A booking that the workflow's author wrote out is what was meant.
+        if depth == 0 && level.booking_data.is_some() {
+            return None;
         }
-        if is_event(object) {
-            return Some(Forwarded::of(place.pointer(), object));
+        if let Some(event) =
+            level.original.filter(|raw| is_event(&json::part(raw).unwrap_or_default()))
+        {
+            return Some(Forwarded { pointer: place.of("originalPayload"), event });
         }
-        level = (place.inner("body"), object.get("body")?.as_object()?);
+        if is_event(&level) {
+            return Some(Forwarded { pointer: place.pointer().to_owned(), event: object });
+        }
+        (place, object) = (place.inner("body"), level.body?);
     }
+    None
 }
 
-impl Forwarded {
-    fn of(pointer: &str, event: &Map<String, Value>) -> Self {
-        let bytes = Value::Object(event.clone()).to_string().into_bytes();
-        Self { pointer: pointer.to_owned(), bytes }
-    }
-
+impl Forwarded<'_> {
     /// The tenant it names.
     pub(super) fn tenant(&self) -> Option<String> {
-        retell::Source.hints(&self.bytes).tenant
+        retell::Source.hints(self.bytes()).tenant
     }
 
     /// When what it tells was told.
@@ -64,21 +84,22 @@ impl Forwarded {
         Some(mapped)
     }
 
+    fn bytes(&self) -> &[u8] {
+        self.event.get().as_bytes()
+    }
+
     fn item(&self, received_at: DateTime<Utc>) -> Option<Item> {
         let headers = Headers::default();
-        let delivery = Delivery { body: &self.bytes, headers: &headers, received_at };
+        let delivery = Delivery { body: self.bytes(), headers: &headers, received_at };
         retell::Source.split(&delivery).ok()?.into_iter().next()
     }
 }
 
-fn original(object: &Map<String, Value>) -> Option<(&'static str, &Map<String, Value>)> {
-    let key = "originalPayload";
-    object.get(key)?.as_object().filter(|payload| is_event(payload)).map(|payload| (key, payload))
-}
-
 /// True for a body in Retell's own form: an event, and the call or chat it is of.
-fn is_event(object: &Map<String, Value>) -> bool {
-    let has = |key: &str, id: &str| object.get(key).is_some_and(|talk| talk.get(id).is_some());
-    let talk = has("call", "call_id") || has("chat", "chat_id");
-    talk && object.get("event").is_some_and(Value::is_string)
+fn is_event(object: &Level<'_>) -> bool {
+    let has_id = [object.call, object.chat].into_iter().flatten().any(|raw| {
+        let talk: Talk = json::part(raw).unwrap_or_default();
+        talk.call_id.or(talk.chat_id).is_some()
+    });
+    has_id && object.event.is_some_and(|event| event.get().starts_with('"'))
 }

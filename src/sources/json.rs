@@ -2,7 +2,7 @@
 
 use super::Malformed;
 use crate::domain::problem::Problem;
-use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -28,21 +28,23 @@ pub fn object(body: &[u8]) -> Result<Map<String, Value>, Malformed> {
 
 /// Reads a body into a type that names only what it needs; everything else is skipped, unbuilt.
 ///
-/// A body that repeats a key is read once more with the last of each winning, as [`object`] does.
-///
 /// # Errors
 /// [`Malformed`] as [`object`]; `body_unreadable` when a part has not the form that the type asks.
-pub fn typed<T: for<'de> Deserialize<'de>>(body: &[u8]) -> Result<T, Malformed> {
+pub fn typed<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Malformed> {
     let text = text(body)?;
-    // A list would do for a type too, its members in order: only an object is meant.
-    let is_object = text.trim_start().starts_with('{');
-    if let (true, Ok(found)) = (is_object, serde_json::from_str(text)) {
-        return Ok(found);
-    }
-    let plain = Value::Object(object(body)?).to_string();
-    serde_json::from_str(&plain).map_err(|_| {
-        malformed("body_unreadable", "A part of the body has not the form of this source.")
+    serde_json::from_str(text).map_err(|_| match serde_json::from_str::<IgnoredAny>(text) {
+        Err(_) => not_json(),
+        Ok(_) if !text.trim_start().starts_with('{') => not_object(),
+        Ok(_) => {
+            malformed("body_unreadable", "A part of the body has not the form of this source.")
+        }
     })
+}
+
+/// Reads a skipped part into such a type; `None` where it has another form.
+#[must_use]
+pub fn part<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Option<T> {
+    serde_json::from_str(raw.get()).ok()
 }
 
 /// The body's text, if it is UTF-8 and not nested deeper than [`MAX_DEPTH`].
@@ -77,6 +79,8 @@ pub fn build(raw: Option<&RawValue>) -> Option<Value> {
 /// The text or the number of a skipped part, as text; `None` for anything else and for `""`.
 #[must_use]
 pub fn word(raw: Option<&RawValue>) -> Option<String> {
+    // Lists and objects are not built to find out that they are no word.
+    let raw = raw.filter(|raw| !raw.get().starts_with(['{', '[']));
     match build(raw)? {
         Value::String(text) => Some(text).filter(|text| !text.is_empty()),
         Value::Number(number) => Some(number.to_string()),
@@ -90,22 +94,39 @@ pub fn id(raw: Option<&RawValue>) -> Option<String> {
     word(raw).filter(|id| id.len() <= MAX_ID)
 }
 
-/// A copy of the JSON with the keys of every object in order: equal for equal values.
+/// A copy of the JSON with the keys of every object in order: equal for equal values. The keys of
+/// the outermost object that `without` names are left out.
 #[must_use]
-pub fn canonical(value: &Value) -> String {
+pub fn canonical(value: &Value, without: &[&str]) -> String {
+    let mut text = String::new();
+    write_canonical(value, without, &mut text);
+    text
+}
+
+fn write_canonical(value: &Value, without: &[&str], text: &mut String) {
     match value {
         Value::Object(object) => {
-            let mut pairs: Vec<_> = object.iter().collect();
+            let mut pairs: Vec<_> =
+                object.iter().filter(|(key, _)| !without.contains(&key.as_str())).collect();
             pairs.sort_by_key(|(key, _)| *key);
-            let pair = |(key, value): (&String, &Value)| {
-                format!("{}:{}", Value::from(key.as_str()), canonical(value))
-            };
-            format!("{{{}}}", pairs.into_iter().map(pair).collect::<Vec<_>>().join(","))
+            text.push('{');
+            for (nth, (key, value)) in pairs.into_iter().enumerate() {
+                text.push_str(if nth > 0 { "," } else { "" });
+                text.push_str(&Value::from(key.as_str()).to_string());
+                text.push(':');
+                write_canonical(value, &[], text);
+            }
+            text.push('}');
         }
         Value::Array(items) => {
-            format!("[{}]", items.iter().map(canonical).collect::<Vec<_>>().join(","))
+            text.push('[');
+            for (nth, item) in items.iter().enumerate() {
+                text.push_str(if nth > 0 { "," } else { "" });
+                write_canonical(item, &[], text);
+            }
+            text.push(']');
         }
-        plain => plain.to_string(),
+        plain => text.push_str(&plain.to_string()),
     }
 }
 
@@ -266,103 +287,4 @@ fn malformed(code: &str, detail: &str) -> Malformed {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn code(body: &[u8]) -> String {
-        object(body).unwrap_err().problem.code
-    }
-
-    #[test]
-    fn only_one_plain_object_is_taken() {
-        assert!(object(br#" {"a": 1} "#).is_ok());
-        assert_eq!(code(b"\xff{}"), "body_not_utf8");
-        assert_eq!(code(b""), "body_not_json");
-        assert_eq!(code(b"hello"), "body_not_json");
-        assert_eq!(code(br#"{"a":1}1"#), "body_not_json");
-        assert_eq!(code(b"{\"a\":\"\x00\"}"), "body_not_json");
-        assert_eq!(code(b"\xef\xbb\xbf{}"), "body_not_json");
-        assert_eq!(code(b"[1]"), "body_not_object");
-        assert_eq!(code(b"12"), "body_not_object");
-    }
-
-    #[test]
-    fn sixty_four_levels_are_enough() {
-        let nested = |levels: usize| {
-            let inner = levels - 1;
-            format!("{{\"a\":{}{}}}", "[".repeat(inner), "]".repeat(inner))
-        };
-        assert!(object(nested(64).as_bytes()).is_ok());
-        assert_eq!(code(nested(65).as_bytes()), "body_too_deep");
-        assert_eq!(code("[".repeat(200_000).as_bytes()), "body_too_deep");
-        let in_text = format!("{{\"a\":\"\\\"{}\"}}", "[".repeat(500));
-        assert!(object(in_text.as_bytes()).is_ok());
-    }
-
-    #[test]
-    fn a_nul_is_dropped_from_texts_and_keys() {
-        let found = object(br#"{"na\u0000me":"A\u0000oife","list":["\u0000"]}"#).unwrap();
-        assert_eq!(found["name"], "Aoife");
-        assert_eq!(found["list"][0], "");
-    }
-
-    #[test]
-    fn a_text_is_never_read_as_json_again() {
-        let name = "$serde_json::private::RawValue";
-        for name in [name, "\\u0024serde_json::private::RawValue"] {
-            let body = format!(r#"{{"a":{{"{name}":"[1]"}},"{name}":"{{}}"}}"#);
-            let found = object(body.as_bytes()).unwrap();
-            assert_eq!(Value::Object(found).to_string(), r#"{"a":{}}"#);
-        }
-        let forged = object(br#"{"a":{"$serde_json::private::Number":"1 or so"}}"#).unwrap();
-        assert_eq!(Value::Object(forged).to_string(), r#"{"a":{}}"#);
-    }
-
-    #[test]
-    fn half_of_a_surrogate_pair_is_a_letter_that_cant_be_shown() {
-        let read = |text: &str| inner(&format!(r#"["{text}"]"#)).map(|list| list[0].clone());
-        for (text, expected) in [
-            (r"\ud83d", "\u{fffd}"),
-            (r"a\uDE00b", "a\u{fffd}b"),
-            (r"\ud83d\ud83d\ude00", "\u{fffd}\u{1f600}"),
-            (r"\ud83d\n\ud83dx", "\u{fffd}\n\u{fffd}x"),
-            (r"\\ud83d \ud83d", "\\ud83d \u{fffd}"),
-            (r"é\\\ud83d", "é\\\u{fffd}"),
-        ] {
-            assert_eq!(read(text), Some(expected.into()), "{text}");
-        }
-        for text in [r"\ud83d\x", r"\ud83", r"\ud83d\", "\\ud83d\u{0}"] {
-            assert_eq!(read(text), None, "{text}");
-        }
-    }
-
-    #[test]
-    fn a_number_keeps_its_text() {
-        let found = object(br#"{"price":75.10,"big":9007199254740993}"#).unwrap();
-        assert_eq!(found["price"].to_string(), "75.10");
-        assert_eq!(found["big"].to_string(), "9007199254740993");
-    }
-
-    #[test]
-    fn of_a_repeated_key_the_last_wins_in_every_way_of_reading() {
-        #[derive(serde::Deserialize)]
-        struct Event {
-            event: String,
-        }
-        let body = br#"{"event":"a","event":"b"}"#;
-        assert_eq!(object(body).unwrap()["event"], "b");
-        assert_eq!(typed::<Event>(body).unwrap().event, "b");
-        let code = |body: &[u8]| typed::<Event>(body).map(|e| e.event).unwrap_err().problem.code;
-        assert_eq!(code(br#"{"event":1}"#), "body_unreadable");
-        assert_eq!(code(br#"["a"]"#), "body_not_object");
-        assert_eq!(code(br#"{"event":"a"}x"#), "body_not_json");
-    }
-
-    #[test]
-    fn equal_objects_have_one_canonical_text() {
-        let read = |text| canonical(&inner(text).unwrap());
-        let expected = r#"{"a":[1,{"x":null,"y":"\""}],"b":2.50}"#;
-        assert_eq!(read(r#"{"b":2.50,"a":[1,{"y":"\"","x":null}]}"#), expected);
-        assert_eq!(read(expected), expected);
-    }
-}
+mod tests;

@@ -13,6 +13,7 @@ pub mod n8n;
 mod posted;
 pub mod retell;
 pub mod signature;
+mod skim;
 mod tell;
 pub mod whatsapp;
 

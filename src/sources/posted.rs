@@ -4,8 +4,9 @@
 //! Standard Webhooks, or come with a `service` token.
 
 use super::fieldmap::Document;
-use super::fields::{Draft, Field, Place, Raw, Rules, Take, yes_no};
+use super::fields::{Draft, Field, Place, Raw, Rules, Take, is_placeholder, yes_no};
 use super::signature::{self, StandardHeaders};
+use super::skim::{self, skimmed};
 use super::{
     Checked, Delivery, DeliveryKey, Headers, Hints, Item, Malformed, Mapped, Reading, Telling,
     json, tell,
@@ -15,7 +16,8 @@ use crate::domain::problem::Problem;
 use crate::domain::sighting::Rank;
 use crate::domain::when;
 use chrono::{DateTime, Utc};
-use serde_json::{Map, Value};
+use serde_json::Value;
+use serde_json::value::RawValue;
 
 const ID: &str = "webhook-id";
 const TIMESTAMP: &str = "webhook-timestamp";
@@ -49,7 +51,7 @@ pub(super) fn sign(
 
 /// The tenant that a body names.
 pub(super) fn hints(body: &[u8]) -> Hints {
-    let tenant = json::object(body).ok().and_then(|root| Post::of(&root).tenant());
+    let tenant = Post::of(body).ok().and_then(|post| post.tenant());
     Hints { accounts: Vec::new(), tenant }
 }
 
@@ -60,8 +62,9 @@ pub(super) fn split(
     rank: Rank,
     usual: Option<DateTime<Utc>>,
 ) -> Result<Vec<Item>, Malformed> {
-    let root = json::object(delivery.body)?;
-    let post = Post::of(&root);
+    // Built once to know that it can be, whatever part of it is read.
+    json::object(delivery.body)?;
+    let post = Post::of(delivery.body)?;
     let header = |name| delivery.headers.get(name).filter(|value| !value.trim().is_empty());
     let key = header(ID).or_else(|| header("idempotency-key"));
     let told_at = post.occurred_at().and_then(|(_, raw)| when::absolute(raw.text()?));
@@ -79,12 +82,11 @@ pub(super) fn split(
 /// Reads the booking, or the change that its `status` tells. Without a `channel` the body must
 /// name one.
 pub(super) fn map(item: &Item, reading: &Reading<'_>, channel: Option<Channel>) -> Vec<Mapped> {
-    let root = match json::object(&item.raw) {
-        Ok(root) => root,
+    let post = match Post::of(&item.raw) {
+        Ok(post) => post,
         Err(Malformed { problem }) => return vec![Mapped::NeedsReview(problem.into())],
     };
-    let post = Post::of(&root);
-    let whole = reading.map.map(|_| Value::Object(root.clone()));
+    let whole = reading.map.and_then(|_| json::object(&item.raw).ok()).map(Value::Object);
     let draft = post.draft(reading, &Document::of(whole.as_ref()));
     let rules = Rules {
         tenant: reading.tenant,
@@ -112,35 +114,93 @@ pub(super) fn map(item: &Item, reading: &Reading<'_>, channel: Option<Channel>) 
     vec![tell::either(understood, BookingStatus::Confirmed, telling)]
 }
 
+skimmed! {
+    /// An object of a posted body, as far as it says whose the booking is and where it stands.
+    struct Level<'a> {
+        booking_data "bookingData": skim::Raw<'a>,
+        booking_data_snake "booking_data": skim::Raw<'a>,
+        body "body": skim::Raw<'a>,
+        args "args": skim::Raw<'a>,
+        tenant_id "tenantId": skim::Raw<'a>,
+        tenant_id_snake "tenant_id": skim::Raw<'a>,
+        tenant "tenant": skim::Raw<'a>,
+        metadata "metadata": skim::Raw<'a>,
+        occurred_at "occurredAt": skim::Raw<'a>,
+        occurred_at_snake "occurred_at": skim::Raw<'a>,
+    }
+}
+
+skimmed! {
+    /// An object that describes a tenant.
+    struct Holder<'a> {
+        id "id": skim::Raw<'a>,
+        tenant_id "tenantId": skim::Raw<'a>,
+        tenant_id_snake "tenant_id": skim::Raw<'a>,
+    }
+}
+
+impl<'a> Level<'a> {
+    /// What callers wrap a booking in, and its name.
+    fn wrapped(&self) -> Option<(&'static str, &'a RawValue)> {
+        let wrappers = [
+            ("bookingData", self.booking_data),
+            ("booking_data", self.booking_data_snake),
+            ("body", self.body),
+            ("args", self.args),
+        ];
+        let mut there = wrappers.into_iter().filter_map(|(key, raw)| Some((key, raw?)));
+        there.find(|(_, raw)| raw.get().starts_with('{'))
+    }
+
+    /// The tenant that it names.
+    fn named(&self) -> Option<String> {
+        let name = |raw: skim::Raw| {
+            let text = json::id(raw)?.trim().to_owned();
+            (!is_placeholder(&text)).then_some(text)
+        };
+        let direct = name(self.tenant_id).or_else(|| name(self.tenant_id_snake));
+        direct.or_else(|| {
+            let holder = [self.tenant, self.metadata].into_iter().flatten().find_map(json::part);
+            let Holder { id, tenant_id, tenant_id_snake } = holder?;
+            [id, tenant_id, tenant_id_snake].into_iter().find_map(name)
+        })
+    }
+}
+
+/// How deep a booking may stand: it is wrapped once or twice.
+const MOST_LEVELS: usize = 8;
+
 /// A posted body, and where in it the booking stands.
 struct Post<'a> {
     /// The objects around the booking, the outermost first, the booking's own last.
-    levels: Vec<(Place, &'a Map<String, Value>)>,
+    levels: Vec<(Place, Level<'a>)>,
+    /// The booking's own object, as it is written.
+    booking: &'a str,
 }
 
 impl<'a> Post<'a> {
     /// Goes in through what callers wrap a booking in.
-    fn of(root: &'a Map<String, Value>) -> Self {
-        const WRAPPERS: &[&str] = &["bookingData", "booking_data", "body", "args"];
-        let mut levels = vec![(Place::object(""), root)];
-        let mut next = Some((Place::object(""), root));
-        while let Some((place, object)) = next.take() {
-            let inside =
-                WRAPPERS.iter().find_map(|key| Some((key, object.get(*key)?.as_object()?)));
-            if let Some((key, inner)) = inside {
-                levels.push((place.inner(key), inner));
-                next = Some((place.inner(key), inner));
-            }
+    fn of(body: &'a [u8]) -> Result<Self, Malformed> {
+        let (mut place, mut level): (_, Level) = (Place::object(""), json::typed(body)?);
+        let mut post = Self { levels: Vec::new(), booking: json::text(body)? };
+        while let Some((key, raw)) = level.wrapped().filter(|_| post.levels.len() < MOST_LEVELS) {
+            let inside = place.inner(key);
+            let Some(inner) = json::part(raw) else { break };
+            post.levels.push((place, level));
+            (place, level, post.booking) = (inside, inner, raw.get());
         }
-        Self { levels }
+        post.levels.push((place, level));
+        Ok(post)
     }
 
     fn draft(&self, reading: &Reading<'_>, document: &Document<'_>) -> Draft {
         let mut draft = Draft::corrected(reading.overrides).mapped(reading.map, document);
-        let Some((place, booking)) = self.levels.last() else {
+        let Some(((place, _), Value::Object(booking))) =
+            self.levels.last().zip(json::inner(self.booking))
+        else {
             return draft;
         };
-        draft.add(booking, place, Take::All);
+        draft.add(&booking, place, Take::All);
         for key in ["customer", "client"] {
             if let Some(person) = booking.get(key).and_then(Value::as_object) {
                 draft.add(person, &place.inner(key), Take::Person);
@@ -151,27 +211,16 @@ impl<'a> Post<'a> {
 
     /// The tenant named by the outermost object that names one.
     fn tenant(&self) -> Option<String> {
-        let named = |object: &Map<String, Value>| {
-            let direct = ["tenantId", "tenant_id"].iter().find_map(|key| object.get(*key));
-            let inner = || {
-                let holder =
-                    ["tenant", "metadata"].iter().find_map(|key| object.get(*key)?.as_object());
-                let names = ["id", "tenantId", "tenant_id"];
-                holder.and_then(|holder| names.iter().find_map(|key| holder.get(*key)))
-            };
-            let found = direct.and_then(Raw::of).or_else(|| inner().and_then(Raw::of));
-            let named = found.and_then(|raw| raw.text().map(str::to_owned));
-            named.filter(|name| name.len() <= json::MAX_ID)
-        };
-        self.levels.iter().find_map(|(_, object)| named(object))
+        self.levels.iter().find_map(|(_, level)| level.named())
     }
 
-    /// When it happened, by the caller's own word.
+    /// When it happened, by the caller's own word, and where that stands.
     fn occurred_at(&self) -> Option<(String, Raw)> {
-        const NAMES: &[&str] = &["occurredAt", "occurred_at"];
-        self.levels.iter().find_map(|(place, object)| {
-            let (key, value) = NAMES.iter().find_map(|key| Some((key, object.get(*key)?)))?;
-            Some((place.of(key), Raw::of(value)?))
+        self.levels.iter().find_map(|(place, level)| {
+            let told =
+                [("occurredAt", level.occurred_at), ("occurred_at", level.occurred_at_snake)];
+            let (key, raw) = told.into_iter().find_map(|(key, raw)| Some((key, raw?)))?;
+            Some((place.of(key), Raw::of(&json::build(Some(raw))?)?))
         })
     }
 

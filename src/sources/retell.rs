@@ -16,7 +16,7 @@ use super::{
     json, signature,
 };
 use crate::domain::sighting::Rank;
-use body::Head;
+use body::{Head, Shape};
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use std::borrow::Cow;
@@ -96,11 +96,7 @@ impl super::Source for Source {
 /// which function is called: they are put under `args`, byte for byte. A body that tells more
 /// (a whole call of a function, or an event that was sent here) stays as it is.
 fn named<'a>(function: &str, body: &'a [u8]) -> Result<Cow<'a, [u8]>, Malformed> {
-    let root = json::object(body)?;
-    let has = |key: &str| root.get(key).is_some_and(Value::is_object);
-    let told = |key: &str| root.get(key).is_some_and(Value::is_string);
-    let of_a_talk = has("call") || has("chat");
-    if has("args") || (of_a_talk && (told("name") || told("event"))) {
+    if !json::typed::<Shape>(body)?.is_arguments_alone() {
         return Ok(Cow::Borrowed(body));
     }
     let name = Value::from(function).to_string();
@@ -108,7 +104,7 @@ fn named<'a>(function: &str, body: &'a [u8]) -> Result<Cow<'a, [u8]>, Malformed>
 }
 
 /// The one event of a body.
-fn item(head: &Head, body: &[u8]) -> Item {
+fn item(head: &Head<'_>, body: &[u8]) -> Item {
     let kind = head.event().unwrap_or_else(|| {
         let kind = if head.is_function() { FUNCTION } else { "unknown" };
         kind.to_owned()
@@ -128,7 +124,7 @@ fn item(head: &Head, body: &[u8]) -> Item {
 const FUNCTION: &str = "function_call";
 
 /// Retell sends no delivery id: its documentation names event and call as what repeats.
-fn key(head: &Head, kind: &str) -> DeliveryKey {
+fn key(head: &Head<'_>, kind: &str) -> DeliveryKey {
     let Some(id) = head.id() else {
         // Without a call nothing ties two function calls together, not even equal arguments.
         let is_function = kind == FUNCTION;
@@ -136,7 +132,10 @@ fn key(head: &Head, kind: &str) -> DeliveryKey {
     };
     let mut parts = vec![kind.to_owned(), id];
     if kind == FUNCTION {
-        parts.push(tools::told_as(&head.function().unwrap_or_default(), head.arguments().as_ref()));
+        parts.push(tools::told_as(
+            &head.function().unwrap_or_default(),
+            &head.arguments().unwrap_or_default(),
+        ));
     }
     if kind.starts_with("transfer_") {
         parts.extend(head.started_at().map(|at| at.timestamp_millis().to_string()));

@@ -8,6 +8,7 @@ use crate::tracking::{call_ended, workflow};
 use bookhook::sources;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
+use std::collections::BTreeSet;
 use uuid::Uuid;
 
 /// A tenant with an own connection of every source that takes any account.
@@ -111,9 +112,11 @@ both_engines! {
                     assert_eq!(answer.body["code"], code, "{source} {shown}: {}", answer.body);
                     assert!(answer.text("eventId").len() == 36, "{source}: {}", answer.body);
                 }
-                assert!(db.raw_events().await.contains(&body), "{source} {shown} is not kept");
             }
         }
+        let kept: BTreeSet<Vec<u8>> = db.raw_events().await.into_iter().collect();
+        let sent: BTreeSet<Vec<u8>> = malformed().into_iter().map(|(_, body)| body).collect();
+        assert!(kept == sent, "not kept as it came");
         let kept = db.count("webhook_events").await;
         assert_eq!(kept, i64::try_from(4 * malformed().len()).unwrap());
         assert_eq!(db.count("clients").await, 0);

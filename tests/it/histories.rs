@@ -80,7 +80,7 @@ impl Happening {
                     // One that nobody else tells: a clash stays with whom it was told of first, by design.
                     told["phorestClientId"] = json!(format!("client{}", self.number));
                 }
-                self.posted(tenant, told)
+                self.posted(tenant, &told)
             }
             What::Cancel => self.change(tenant, "cancelled"),
             What::NoShow => self.change(tenant, "no_show"),
@@ -90,7 +90,7 @@ impl Happening {
                 told["previousAppointmentDateTime"] = told["dateTime"].clone();
                 told["dateTime"] = json!(slot(*to));
                 told["status"] = json!("rescheduled");
-                self.posted(tenant, told)
+                self.posted(tenant, &told)
             }
         }
     }
@@ -106,7 +106,7 @@ impl Happening {
         told
     }
 
-    fn posted(&self, tenant: Uuid, told: Value) -> Value {
+    fn posted(&self, tenant: Uuid, told: &Value) -> Value {
         let at = time(self.minute).to_rfc3339_opts(SecondsFormat::Secs, true);
         json!({"tenantId": tenant, "occurredAt": at, "bookingData": told})
     }
@@ -119,7 +119,7 @@ impl Happening {
         };
         let mut told = told;
         told["status"] = json!(status);
-        self.posted(tenant, told)
+        self.posted(tenant, &told)
     }
 
     /// A call; each phone has one, told when it ended and when it was analysed.

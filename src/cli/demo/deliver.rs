@@ -164,12 +164,10 @@ impl Demo {
 
     /// The client's name and the bookings of an answer, as the API shows them.
     async fn read_back(&self, tenant: Uuid, answer: &Value) -> Result<(String, Vec<String>)> {
-        let Some(client) = answer.get("clientId").and_then(Value::as_str) else {
+        let Some(client) = self.client_of(tenant, answer).await? else {
             return Ok((String::new(), Vec::new()));
         };
-        let url = self.at(&format!("/api/platform/tenants/{tenant}/clients/{client}"))?;
-        let request = self.client.get(url.clone()).bearer_auth(&self.made.token);
-        let profile = answered(request, &url).await?.body;
+        let profile = self.read(tenant, &format!("clients/{client}")).await?;
         let text = |name: &str| profile.get(name).and_then(Value::as_str).unwrap_or_default();
         let name = format!("{} {}", text("firstName"), text("lastName"));
         let ids = booking_ids(answer);
@@ -178,6 +176,27 @@ impl Demo {
             booking.get("id").and_then(Value::as_str).is_some_and(|id| ids.contains(&id))
         });
         Ok((name.trim().to_owned(), named.map(booking).collect()))
+    }
+
+    /// The client that an answer names. One that an agent is to speak from names the booking only.
+    async fn client_of(&self, tenant: Uuid, answer: &Value) -> Result<Option<String>> {
+        let text = |value: &Value, name: &str| {
+            value.get(name).and_then(Value::as_str).map(ToOwned::to_owned)
+        };
+        if let Some(client) = text(answer, "clientId") {
+            return Ok(Some(client));
+        }
+        let Some(booking) = text(answer, "bookingId") else { return Ok(None) };
+        let page = self.read(tenant, "bookings?limit=100").await?;
+        let rows = page.get("data").and_then(Value::as_array).into_iter().flatten();
+        let mut named = rows.filter(|row| text(row, "id").as_deref() == Some(booking.as_str()));
+        Ok(named.next().and_then(|row| text(row, "clientId")))
+    }
+
+    async fn read(&self, tenant: Uuid, path: &str) -> Result<Value> {
+        let url = self.at(&format!("/api/platform/tenants/{tenant}/{path}"))?;
+        let request = self.client.get(url.clone()).bearer_auth(&self.made.token);
+        Ok(answered(request, &url).await?.body)
     }
 
     fn at(&self, path: &str) -> Result<Url> {

@@ -315,7 +315,8 @@ fn rivals(field: Field) -> &'static [Field] {
 fn best_of(object: &Map<String, Value>, place: &Place, take: Take) -> BTreeMap<Field, Found> {
     let mut best: BTreeMap<Field, (usize, Found)> = BTreeMap::new();
     let in_tool = matches!(take, Take::Tool | Take::Result);
-    for (key, value) in object {
+    // A name longer than any is none; its pointer would be as long.
+    for (key, value) in object.iter().filter(|(key, _)| key.len() <= json::MAX_ID) {
         let known = field_of(&normalise(key), in_tool).filter(|(field, _)| take.takes(*field));
         let Some(((field, rank), raw)) = known.zip(Raw::of(value)) else {
             continue;

@@ -7,45 +7,73 @@ use crate::domain::phone::Phone;
 use crate::domain::tenant::TenantSettings;
 use crate::domain::when;
 use crate::sources::json;
+use crate::sources::skim::{Raw, skimmed};
 use chrono::{DateTime, Utc};
-use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-type Raw = Option<Box<RawValue>>;
-
-/// What an event is and whose, without what was said.
-#[derive(Deserialize, Default)]
-#[serde(default)]
-pub(super) struct Head {
-    event: Raw,
-    name: Raw,
-    args: Raw,
-    call: Option<TalkHead>,
-    chat: Option<TalkHead>,
-    call_inbound: Option<TalkHead>,
-    chat_inbound: Option<TalkHead>,
+skimmed! {
+    /// What an event is and whose, without what was said.
+    pub(super) struct Head<'a> {
+        event "event": Raw<'a>,
+        name "name": Raw<'a>,
+        args "args": Raw<'a>,
+        call "call": Option<TalkHead<'a>>,
+        chat "chat": Option<TalkHead<'a>>,
+        call_inbound "call_inbound": Option<TalkHead<'a>>,
+        chat_inbound "chat_inbound": Option<TalkHead<'a>>,
+    }
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct TalkHead {
-    call_id: Raw,
-    chat_id: Raw,
-    agent_id: Raw,
-    metadata: Raw,
-    start_timestamp: Raw,
+skimmed! {
+    struct TalkHead<'a> {
+        call_id "call_id": Raw<'a>,
+        chat_id "chat_id": Raw<'a>,
+        agent_id "agent_id": Raw<'a>,
+        metadata "metadata": Raw<'a>,
+        start_timestamp "start_timestamp": Raw<'a>,
+    }
 }
 
-impl Head {
-    fn talk(&self) -> Option<&TalkHead> {
+skimmed! {
+    struct Metadata<'a> {
+        tenant_id "tenant_id": Raw<'a>,
+        tenant_id_camel "tenantId": Raw<'a>,
+        whatsapp_user "whatsapp_user": Raw<'a>,
+    }
+}
+
+skimmed! {
+    /// The form of a body at a function's address.
+    pub(super) struct Shape<'a> {
+        event "event": Raw<'a>,
+        name "name": Raw<'a>,
+        args "args": Raw<'a>,
+        call "call": Raw<'a>,
+        chat "chat": Raw<'a>,
+    }
+}
+
+impl Shape<'_> {
+    /// True where nothing is told but the arguments: no `args` of their own, and neither a
+    /// function nor an event of a call or chat.
+    pub(super) fn is_arguments_alone(&self) -> bool {
+        let begins = |raw: Raw<'_>, with: char| raw.is_some_and(|raw| raw.get().starts_with(with));
+        let of_a_talk = begins(self.call, '{') || begins(self.chat, '{');
+        let named = begins(self.name, '"') || begins(self.event, '"');
+        !(begins(self.args, '{') || (of_a_talk && named))
+    }
+}
+
+impl<'a> Head<'a> {
+    fn talk(&self) -> Option<&TalkHead<'a>> {
         let talks = [&self.call, &self.chat, &self.call_inbound, &self.chat_inbound];
         talks.into_iter().find_map(Option::as_ref)
     }
 
     /// The word that names the event.
     pub(super) fn event(&self) -> Option<String> {
-        json::id(self.event.as_deref())
+        json::id(self.event)
     }
 
     /// True when it has the form of a function call made to us.
@@ -55,123 +83,122 @@ impl Head {
 
     /// The function's name.
     pub(super) fn function(&self) -> Option<String> {
-        json::id(self.name.as_deref())
+        json::id(self.name)
     }
 
     /// The function's arguments.
     pub(super) fn arguments(&self) -> Option<Value> {
-        json::build(self.args.as_deref())
+        json::build(self.args)
     }
 
     /// The id of the call or chat.
     pub(super) fn id(&self) -> Option<String> {
         let talk = self.talk()?;
-        json::id(talk.call_id.as_deref().or(talk.chat_id.as_deref()))
+        json::id(talk.call_id.or(talk.chat_id))
     }
 
     /// The agent that spoke: the account at the provider.
     pub(super) fn agent(&self) -> Option<String> {
-        json::id(self.talk()?.agent_id.as_deref())
+        json::id(self.talk()?.agent_id)
     }
 
     /// The tenant that whoever set up the call wrote into its metadata.
     pub(super) fn tenant(&self) -> Option<String> {
-        let metadata = json::build(self.talk()?.metadata.as_deref())?;
-        let named = ["tenant_id", "tenantId"].iter().find_map(|key| metadata.get(*key));
-        let named = named.and_then(Value::as_str);
-        named.filter(|name| (1..=json::MAX_ID).contains(&name.len())).map(str::to_owned)
+        let metadata: Metadata = json::part(self.talk()?.metadata?)?;
+        json::id(metadata.tenant_id.or(metadata.tenant_id_camel))
     }
 
     /// When the call began, which is the time of everything told in it.
     pub(super) fn started_at(&self) -> Option<DateTime<Utc>> {
-        when::absolute(&json::word(self.talk()?.start_timestamp.as_deref())?)
+        when::absolute(&json::word(self.talk()?.start_timestamp)?)
     }
 }
 
-/// An event with what was said.
-#[derive(Deserialize, Default)]
-#[serde(default)]
-pub(super) struct Body {
-    pub(super) name: Raw,
-    pub(super) args: Raw,
-    call: Option<Talk>,
-    chat: Option<Talk>,
+skimmed! {
+    /// An event with what was said.
+    pub(super) struct Body<'a> {
+        pub(super) name "name": Raw<'a>,
+        pub(super) args "args": Raw<'a>,
+        call "call": Option<Talk<'a>>,
+        chat "chat": Option<Talk<'a>>,
+    }
 }
 
-impl Body {
+impl<'a> Body<'a> {
     /// The call or the chat, and which of the two it is.
-    pub(super) fn talk(self) -> Option<(Talk, bool)> {
+    pub(super) fn talk(self) -> Option<(Talk<'a>, bool)> {
         let chat = self.chat.map(|chat| (chat, true));
         self.call.map(|call| (call, false)).or(chat)
     }
 }
 
-/// A call, or a chat with an agent, which has other names for the same things.
-#[derive(Deserialize, Default)]
-#[serde(default)]
-pub(super) struct Talk {
-    call_id: Raw,
-    chat_id: Raw,
-    direction: Raw,
-    from_number: Raw,
-    to_number: Raw,
-    metadata: Raw,
-    transcript_with_tool_calls: Option<Vec<Entry>>,
-    message_with_tool_calls: Option<Vec<Entry>>,
-    collected_dynamic_variables: Raw,
-    call_analysis: Option<Analysis>,
-    chat_analysis: Option<Analysis>,
+/// The lines of a transcript, each as it is written.
+type Lines<'a> = Option<Vec<&'a RawValue>>;
+
+skimmed! {
+    /// A call, or a chat with an agent, which has other names for the same things.
+    pub(super) struct Talk<'a> {
+        call_id "call_id": Raw<'a>,
+        chat_id "chat_id": Raw<'a>,
+        direction "direction": Raw<'a>,
+        from_number "from_number": Raw<'a>,
+        to_number "to_number": Raw<'a>,
+        metadata "metadata": Raw<'a>,
+        transcript_with_tool_calls "transcript_with_tool_calls": Lines<'a>,
+        message_with_tool_calls "message_with_tool_calls": Lines<'a>,
+        collected_dynamic_variables "collected_dynamic_variables": Raw<'a>,
+        call_analysis "call_analysis": Option<Analysis<'a>>,
+        chat_analysis "chat_analysis": Option<Analysis<'a>>,
+    }
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Analysis {
-    custom_analysis_data: Raw,
+skimmed! {
+    struct Analysis<'a> {
+        custom_analysis_data "custom_analysis_data": Raw<'a>,
+    }
 }
 
-/// One line of a transcript: speech, a tool call, its result.
-#[derive(Deserialize, Default)]
-#[serde(default)]
-pub(super) struct Entry {
-    pub(super) role: Raw,
-    pub(super) tool_call_id: Raw,
-    pub(super) name: Raw,
-    pub(super) arguments: Raw,
-    pub(super) content: Raw,
-    pub(super) successful: Raw,
+skimmed! {
+    /// One line of a transcript: speech, a tool call, its result.
+    pub(super) struct Entry<'a> {
+        pub(super) role "role": Raw<'a>,
+        pub(super) tool_call_id "tool_call_id": Raw<'a>,
+        pub(super) name "name": Raw<'a>,
+        pub(super) arguments "arguments": Raw<'a>,
+        pub(super) content "content": Raw<'a>,
+        pub(super) successful "successful": Raw<'a>,
+    }
 }
 
-impl Talk {
+impl<'a> Talk<'a> {
     /// The key of the call or chat, shared by all its events.
     pub(super) fn context(&self) -> Option<String> {
-        let named = |kind: &str, raw: &Raw| {
-            json::id(raw.as_deref()).map(|id| format!("retell:{kind}:{id}"))
-        };
-        named("call", &self.call_id).or_else(|| named("chat", &self.chat_id))
+        let named = |kind: &str, raw: Raw| json::id(raw).map(|id| format!("retell:{kind}:{id}"));
+        named("call", self.call_id).or_else(|| named("chat", self.chat_id))
     }
 
     /// The lines of the transcript.
-    pub(super) fn entries(&self) -> &[Entry] {
-        let entries = self.transcript_with_tool_calls.as_deref();
-        entries.or(self.message_with_tool_calls.as_deref()).unwrap_or_default()
+    pub(super) fn lines(&self) -> &[&'a RawValue] {
+        let lines = self.transcript_with_tool_calls.as_deref();
+        lines.or(self.message_with_tool_calls.as_deref()).unwrap_or_default()
     }
 
     /// What the analysis filled in.
     pub(super) fn custom(&self) -> Option<Map<String, Value>> {
         let analysis = self.call_analysis.as_ref().or(self.chat_analysis.as_ref())?;
-        object(&analysis.custom_analysis_data)
+        object(analysis.custom_analysis_data)
     }
 
     /// What the agent noted down while it spoke.
     pub(super) fn collected(&self) -> Option<Map<String, Value>> {
-        object(&self.collected_dynamic_variables)
+        object(self.collected_dynamic_variables)
     }
 
     /// The number at the other end of the line: a web call and a chat have none.
     pub(super) fn caller(&self, tenant: &TenantSettings) -> Option<Phone> {
-        let number = match json::word(self.direction.as_deref())?.as_str() {
-            "inbound" => json::word(self.from_number.as_deref())?,
-            "outbound" => json::word(self.to_number.as_deref())?,
+        let number = match json::word(self.direction)?.as_str() {
+            "inbound" => json::word(self.from_number)?,
+            "outbound" => json::word(self.to_number)?,
             _ => return None,
         };
         let number = number.strip_prefix("sip:").unwrap_or(&number);
@@ -180,13 +207,13 @@ impl Talk {
 
     /// The WhatsApp user whom whoever set up a chat wrote into its metadata.
     pub(super) fn whatsapp_user(&self) -> Option<Phone> {
-        let metadata = object(&self.metadata)?;
-        Phone::parse_international(metadata.get("whatsapp_user")?.as_str()?).ok()
+        let metadata: Metadata = json::part(self.metadata?)?;
+        Phone::parse_international(&json::word(metadata.whatsapp_user)?).ok()
     }
 }
 
-fn object(raw: &Raw) -> Option<Map<String, Value>> {
-    match json::build(raw.as_deref())? {
+fn object(raw: Raw<'_>) -> Option<Map<String, Value>> {
+    match json::build(raw)? {
         Value::Object(object) => Some(object),
         _ => None,
     }

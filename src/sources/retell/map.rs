@@ -24,7 +24,7 @@ pub(super) fn map(item: &Item, reading: &Reading<'_>) -> Vec<Mapped> {
         Ok(body) => body,
         Err(Malformed { problem }) => return vec![Mapped::NeedsReview(problem.into())],
     };
-    let asked = (json::word(body.name.as_deref()), json::build(body.args.as_deref()));
+    let asked = (json::word(body.name), json::build(body.args));
     let talk = body.talk();
     let talked =
         talk.as_ref().map(|(talk, is_chat)| Conversation::of(talk, *is_chat, item, reading));
@@ -73,6 +73,7 @@ pub(super) struct Conversation<'a> {
     sender: Sender,
     channel: Channel,
     tools: Vec<ToolCall>,
+    tally: Tally,
     /// The place behind all tool calls.
     seq_after: i32,
     /// The place of a function call among the others of the conversation: how far in it came.
@@ -87,12 +88,39 @@ pub(super) struct Conversation<'a> {
     reading: &'a Reading<'a>,
 }
 
+/// How many tools did something, counted once for all.
+#[derive(Debug, Default)]
+struct Tally {
+    /// Those that did, or may have.
+    done: usize,
+    /// Of these, those that book.
+    booked: usize,
+    /// Places of the first two that certainly booked.
+    first_booked: Vec<i32>,
+}
+
+impl Tally {
+    fn of(tools: &[ToolCall]) -> Self {
+        let mut tally = Self::default();
+        for tool in tools.iter().filter(|tool| tool.end != End::NotDone) {
+            tally.done += 1;
+            if tool.job.books() {
+                tally.booked += 1;
+                if tool.end == End::Done && tally.first_booked.len() < 2 {
+                    tally.first_booked.push(tool.seq);
+                }
+            }
+        }
+        tally
+    }
+}
+
 impl<'a> Conversation<'a> {
     fn nameless(item: &Item, reading: &'a Reading<'a>) -> Self {
         Self::of(&Talk::default(), false, item, reading)
     }
 
-    fn of(talk: &Talk, is_chat: bool, item: &Item, reading: &'a Reading<'a>) -> Self {
+    fn of(talk: &Talk<'_>, is_chat: bool, item: &Item, reading: &'a Reading<'a>) -> Self {
         let (base, list, analysis) = if is_chat {
             ("/chat", "message_with_tool_calls", "chat_analysis")
         } else {
@@ -108,13 +136,15 @@ impl<'a> Conversation<'a> {
         let place = |inner: &str| Place::object(&format!("{base}/{inner}"));
         let custom_at = place(&format!("{analysis}/custom_analysis_data"));
         let told_at = item.occurred_at.unwrap_or(reading.received_at).min(reading.received_at);
+        let tools = tools::all(talk.lines(), &format!("{base}/{list}"), Jobs(reading.map));
         let into = reading.received_at - told_at;
         Self {
             context: talk.context(),
             sender: Sender { phone, ..Sender::default() },
             channel,
-            tools: tools::all(talk.entries(), &format!("{base}/{list}"), Jobs(reading.map)),
-            seq_after: i32::try_from(talk.entries().len()).unwrap_or(i32::MAX),
+            tally: Tally::of(&tools),
+            tools,
+            seq_after: i32::try_from(talk.lines().len()).unwrap_or(i32::MAX),
             seq_of_function: i32::try_from(into.num_milliseconds()).unwrap_or(i32::MAX),
             custom: (talk.custom().unwrap_or_default(), custom_at),
             collected: (talk.collected().unwrap_or_default(), place("collected_dynamic_variables")),
@@ -158,7 +188,7 @@ impl<'a> Conversation<'a> {
     /// the agent's notes add to it.
     fn read_tool(&self, tool: &ToolCall) -> Understood {
         let plain = self.uncorrected(tool);
-        let alone = self.tools.iter().filter(|t| t.end != End::NotDone).count() == 1;
+        let alone = self.tally.done == 1;
         // With several in one call, a correction is meant for those that lack something.
         if self.reading.overrides.is_empty() || (!alone && plain.clone().is_complete()) {
             return plain;
@@ -206,9 +236,7 @@ impl<'a> Conversation<'a> {
 
     fn draft(&self, tool: &ToolCall, overrides: &BTreeMap<String, String>) -> Draft {
         let mut draft = Self::told(tool, self.begun(overrides, Some(tool)));
-        let books = |t: &&ToolCall| t.job.books() && t.end != End::NotDone;
-        let only_one = self.tools.iter().filter(books).count() == 1;
-        if only_one && tool.job.books() && self.tells_booking(tool) {
+        if self.tally.booked == 1 && tool.job.books() && self.tells_booking(tool) {
             draft.add(&self.custom.0, &self.custom.1, Take::All);
             draft.add(&self.collected.0, &self.collected.1, Take::All);
         }
@@ -223,8 +251,7 @@ impl<'a> Conversation<'a> {
         tool: &ToolCall,
         telling: Telling<()>,
     ) -> Mapped {
-        let booked = |t: &&ToolCall| t.job.books() && t.end == End::Done && t.seq < tool.seq;
-        let here = self.tools.iter().filter(booked).count() == 1;
+        let here = self.tally.first_booked.iter().filter(|seq| **seq < tool.seq).count() == 1;
         let of = self.context.clone().filter(|_| here).map(ChangeOf::Context);
         tell::change(understood, told, of, telling)
     }
@@ -247,7 +274,7 @@ impl<'a> Conversation<'a> {
         let mut draft = self.begun(self.reading.overrides, None);
         draft.add(&arguments, &Place::object("/args"), Take::Tool);
         let whole = draft.get(Field::Service).is_some() || draft.has_start();
-        let told_as = tools::told_as(name, Some(&Value::Object(arguments)));
+        let told_as = tools::told_as(name, &Value::Object(arguments));
         // Several functions of one call are several tellings; the same one again is not.
         let item = told_as.replacen("args", "function", 1);
         let telling = self.telling(&item, self.seq_of_function, vec![told_as]);

@@ -4,7 +4,9 @@ use super::body::Entry;
 use super::names::{Job, Jobs};
 use crate::sources::fields::{Field, Raw, is_field, normalise, yes_no};
 use crate::sources::{json, signature};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
+use std::collections::{HashMap, HashSet};
 
 /// A tool call that books, cancels or moves.
 #[derive(Debug)]
@@ -41,11 +43,15 @@ pub(super) enum End {
 }
 
 /// All calls of booking tools, in order. `base` is the pointer of the transcript.
-pub(super) fn all(entries: &[Entry], base: &str, jobs: Jobs<'_>) -> Vec<ToolCall> {
+pub(super) fn all(lines: &[&RawValue], base: &str, jobs: Jobs<'_>) -> Vec<ToolCall> {
+    let results = results(lines);
+    let mut items = HashSet::new();
     let mut calls: Vec<ToolCall> = Vec::new();
-    for place in 0..entries.len() {
-        if let Some(mut call) = invocation(entries, place, base, jobs) {
-            if calls.iter().any(|other| other.item == call.item) {
+    for (place, line) in lines.iter().enumerate() {
+        let entry = entry(line, "tool_call_invocation");
+        let call = entry.and_then(|entry| invocation(&results, place, &entry, base, jobs));
+        if let Some(mut call) = call {
+            if !items.insert(call.item.clone()) {
                 call.item = format!("{}#{place}", call.item);
             }
             calls.push(call);
@@ -56,28 +62,50 @@ pub(super) fn all(entries: &[Entry], base: &str, jobs: Jobs<'_>) -> Vec<ToolCall
 
 /// What a call of a function is told as, wherever it is told: its name and its arguments, without
 /// the words that the agent says meanwhile.
-pub(super) fn told_as(name: &str, arguments: Option<&Value>) -> String {
-    let mut arguments = arguments.cloned().unwrap_or_default();
-    if let Some(object) = arguments.as_object_mut() {
-        object.remove("execution_message");
-    }
-    let text = format!("{name} {}", json::canonical(&arguments));
+pub(super) fn told_as(name: &str, arguments: &Value) -> String {
+    let text = format!("{name} {}", json::canonical(arguments, &["execution_message"]));
     format!("args:{}", signature::fingerprint(&text))
 }
 
-fn invocation(entries: &[Entry], place: usize, base: &str, jobs: Jobs<'_>) -> Option<ToolCall> {
-    let entry = entries.get(place)?;
-    if json::word(entry.role.as_deref())? != "tool_call_invocation" {
+/// A line of the transcript, if it is one of this role.
+fn entry<'a>(line: &'a RawValue, role: &str) -> Option<Entry<'a>> {
+    json::part::<Entry>(line).filter(|entry| json::word(entry.role).as_deref() == Some(role))
+}
+
+/// Results by the id of their call, each with its place in the transcript, the last first.
+type Results<'a> = HashMap<String, Vec<(usize, Entry<'a>)>>;
+
+fn results<'a>(lines: &[&'a RawValue]) -> Results<'a> {
+    let mut found = Results::new();
+    for (place, line) in lines.iter().enumerate().rev() {
+        let result = entry(line, "tool_call_result");
+        if let Some((id, entry)) = result.and_then(|e| Some((json::id(e.tool_call_id)?, e))) {
+            found.entry(id).or_default().push((place, entry));
+        }
+    }
+    found
+}
+
+fn invocation(
+    results: &Results<'_>,
+    place: usize,
+    entry: &Entry<'_>,
+    base: &str,
+    jobs: Jobs<'_>,
+) -> Option<ToolCall> {
+    let name = json::id(entry.name)?;
+    let job = jobs.of(&name);
+    if job == Job::Other {
         return None;
     }
-    let name = json::id(entry.name.as_deref())?;
-    let job = jobs.of(&name);
-    let arguments = arguments_of(entry).filter(|_| job != Job::Other)?;
-    let id = json::id(entry.tool_call_id.as_deref());
-    let result = id.as_deref().and_then(|id| result_of(entries, place, id));
-    let args = told_as(&name, Some(&Value::Object(arguments.clone())));
+    let arguments = arguments_of(entry)?;
+    let id = json::id(entry.tool_call_id);
+    let args = told_as(&name, &arguments);
+    let Value::Object(arguments) = arguments else {
+        return None;
+    };
     let by_id = id.as_ref().map(|id| format!("tool:{id}"));
-    let (answer, end, answered_at) = match result {
+    let (answer, end, answered_at) = match result_of(results, place, id.as_deref()) {
         Some((at, result)) => {
             let (answer, end) = read_result(jobs.only_begins(&name), job, result);
             (answer, end, format!("{base}/{at}/content"))
@@ -98,28 +126,30 @@ fn invocation(entries: &[Entry], place: usize, base: &str, jobs: Jobs<'_>) -> Op
 }
 
 /// The arguments: an object written into a text, or, from some agents, the object itself.
-fn arguments_of(entry: &Entry) -> Option<Map<String, Value>> {
-    let value = match json::build(entry.arguments.as_deref())? {
+fn arguments_of(entry: &Entry<'_>) -> Option<Value> {
+    let value = match json::build(entry.arguments)? {
         Value::String(text) => json::inner(&text)?,
         other => other,
     };
-    value.as_object().cloned()
+    Some(value).filter(Value::is_object)
 }
 
 /// The result that belongs to a call, and its place: the next one with the same id.
-fn result_of<'a>(entries: &'a [Entry], place: usize, id: &str) -> Option<(usize, &'a Entry)> {
-    let is_result = |entry: &Entry| {
-        json::word(entry.role.as_deref()).as_deref() == Some("tool_call_result")
-            && json::word(entry.tool_call_id.as_deref()).as_deref() == Some(id)
-    };
-    entries.iter().enumerate().skip(place + 1).find(|(_, entry)| is_result(entry))
+fn result_of<'a>(
+    results: &'a Results<'_>,
+    place: usize,
+    id: Option<&str>,
+) -> Option<(usize, &'a Entry<'a>)> {
+    let of_id = results.get(id?)?;
+    let behind = of_id.partition_point(|(at, _)| *at > place).checked_sub(1)?;
+    of_id.get(behind).map(|(at, entry)| (*at, entry))
 }
 
 /// What a result says, and whether the tool did its work. `successful` alone says only that the
 /// tool's server answered; the answer's own words count first.
-fn read_result(begins: bool, job: Job, result: &Entry) -> (Map<String, Value>, End) {
-    let successful = json::build(result.successful.as_deref()).and_then(|v| v.as_bool());
-    let content = json::build(result.content.as_deref());
+fn read_result(begins: bool, job: Job, result: &Entry<'_>) -> (Map<String, Value>, End) {
+    let successful = json::build(result.successful).and_then(|v| v.as_bool());
+    let content = json::build(result.content);
     let (answer, said) = match content {
         Some(Value::Object(answer)) => read_object(answer, job),
         Some(Value::Bool(done)) => (Map::new(), Some(done)),
@@ -243,7 +273,8 @@ mod tests {
         let entry = serde_json::json!({
             "role": "tool_call_result", "content": content, "successful": successful,
         });
-        let entry: Entry = serde_json::from_str(&entry.to_string()).unwrap();
+        let entry = entry.to_string();
+        let entry: Entry = serde_json::from_str(&entry).unwrap();
         let jobs = Jobs(None);
         read_result(jobs.only_begins(name), jobs.of(name), &entry).1
     }
@@ -289,9 +320,37 @@ mod tests {
 
     #[test]
     fn equal_arguments_are_one_telling() {
-        let one = json::inner(r#"{"a":1,"b":"x","execution_message":"One moment."}"#);
-        let other = json::inner(r#"{ "b":"x", "a":1 }"#);
-        assert_eq!(told_as("book", one.as_ref()), told_as("book", other.as_ref()));
-        assert_ne!(told_as("book", one.as_ref()), told_as("cancel", one.as_ref()));
+        let one = json::inner(r#"{"a":1,"b":"x","execution_message":"One moment."}"#).unwrap();
+        let other = json::inner(r#"{ "b":"x", "a":1 }"#).unwrap();
+        assert_eq!(told_as("book", &one), told_as("book", &other));
+        assert_ne!(told_as("book", &one), told_as("cancel", &one));
+    }
+
+    #[test]
+    fn a_result_is_the_next_one_with_its_calls_id() {
+        let call = |role: &str, content: &str| {
+            let call = serde_json::json!({
+                "role": role, "tool_call_id": "t", "name": "book_job", "arguments": "{}",
+                "content": content,
+            });
+            serde_json::value::to_raw_value(&call).unwrap()
+        };
+        let (ask, result) = ("tool_call_invocation", "tool_call_result");
+        let lines = [
+            call(result, "true"),
+            call(ask, ""),
+            call("user", ""),
+            call(result, "false"),
+            call(result, "true"),
+            call(ask, ""),
+            call(result, "true"),
+            call(ask, ""),
+        ];
+        let found = all(&lines.iter().map(AsRef::as_ref).collect::<Vec<_>>(), "/t", Jobs(None));
+        let ends: Vec<_> = found.iter().map(|call| (call.item.as_str(), call.end)).collect();
+        let expected =
+            [("tool:t", End::NotDone), ("tool:t#5", End::Done), ("tool:t#7", End::NotDone)];
+        assert_eq!(ends, expected);
+        assert_eq!(found[0].answered_at, "/t/3/content");
     }
 }

@@ -2,88 +2,94 @@
 //!
 //! A piece that has not the form it should have is left out by itself and never takes the others
 //! with it. Statuses (sent, delivered, read) are not messages and make no event.
+//!
+//! What a message shares with others (its contact, the number it came to) is copied into each, so
+//! it is bounded, and so is the number of messages: a delivery never grows much by being cut.
 
+use crate::domain::problem::Problem;
 use crate::domain::sighting::Rank;
 use crate::domain::when;
+use crate::sources::skim::{Raw, skimmed};
 use crate::sources::{DeliveryKey, Hints, Item, Malformed, json};
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use std::collections::{BTreeSet, HashMap};
 
-type Raw = Option<Box<RawValue>>;
-type List = Option<Vec<Box<RawValue>>>;
+type List<'a> = Option<Vec<&'a RawValue>>;
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Body {
-    object: Raw,
-    entry: List,
+/// More bytes than a contact or the description of a number takes.
+const MOST_SHARED: usize = 2000;
+
+/// Meta sends at most 1000 in one delivery.
+const MOST_MESSAGES: usize = 10_000;
+
+skimmed! {
+    struct Body<'a> {
+        object "object": Raw<'a>,
+        entry "entry": List<'a>,
+    }
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Entry {
-    id: Raw,
-    changes: List,
+skimmed! {
+    struct Entry<'a> {
+        id "id": Raw<'a>,
+        changes "changes": List<'a>,
+    }
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Change {
-    field: Raw,
-    value: Raw,
+skimmed! {
+    struct Change<'a> {
+        field "field": Raw<'a>,
+        value "value": Raw<'a>,
+    }
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Value {
-    metadata: Raw,
-    contacts: List,
-    messages: List,
-    message_echoes: List,
-    user_id_update: List,
+skimmed! {
+    struct Value<'a> {
+        metadata "metadata": Raw<'a>,
+        contacts "contacts": List<'a>,
+        messages "messages": List<'a>,
+        message_echoes "message_echoes": List<'a>,
+        user_id_update "user_id_update": List<'a>,
+    }
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Metadata {
-    phone_number_id: Raw,
+skimmed! {
+    struct Metadata<'a> {
+        phone_number_id "phone_number_id": Raw<'a>,
+    }
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Contact {
-    wa_id: Raw,
-    user_id: Raw,
+skimmed! {
+    struct Contact<'a> {
+        wa_id "wa_id": Raw<'a>,
+        user_id "user_id": Raw<'a>,
+    }
 }
 
-/// What a message is and whose.
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Message {
-    id: Raw,
-    from: Raw,
-    from_user_id: Raw,
-    timestamp: Raw,
-    #[serde(rename = "type")]
-    kind: Raw,
-    interactive: Option<Interactive>,
-    user_id: Option<Update>,
+skimmed! {
+    /// What a message is and whose.
+    struct Message<'a> {
+        id "id": Raw<'a>,
+        from "from": Raw<'a>,
+        from_user_id "from_user_id": Raw<'a>,
+        timestamp "timestamp": Raw<'a>,
+        kind "type": Raw<'a>,
+        interactive "interactive": Option<Interactive<'a>>,
+        user_id "user_id": Option<Update<'a>>,
+    }
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Interactive {
-    #[serde(rename = "type")]
-    kind: Raw,
+skimmed! {
+    struct Interactive<'a> {
+        kind "type": Raw<'a>,
+    }
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Update {
-    previous: Raw,
-    current: Raw,
+skimmed! {
+    struct Update<'a> {
+        previous "previous": Raw<'a>,
+        current "current": Raw<'a>,
+    }
 }
 
 /// The numbers of the business that an unverified body speaks of.
@@ -98,65 +104,74 @@ pub(super) fn hints(body: &[u8]) -> Hints {
 /// The messages of a delivery, in order. A body of another of Meta's products has none.
 pub(super) fn split(body: &[u8]) -> Result<Vec<Item>, Malformed> {
     let changes = changes(body)?;
-    Ok(changes.iter().flat_map(|(entry, field, value)| items(entry, field, value)).collect())
+    let lists = changes.iter().flat_map(|(_, _, value)| value.lists());
+    if lists.map(|(_, messages)| messages.len()).sum::<usize>() > MOST_MESSAGES {
+        let detail = "The body has more than 10000 messages; Meta sends at most 1000 in one.";
+        return Err(Malformed { problem: Problem::whole("body_too_many_messages", detail) });
+    }
+    Ok(changes.iter().flat_map(|(entry, field, value)| items(*entry, *field, value)).collect())
 }
 
-/// Every change that can be read: the entry's id as it is written, the field's name, the value.
-fn changes(body: &[u8]) -> Result<Vec<(String, String, Value)>, Malformed> {
+/// Every change that can be read: the entry's id, the field's name, the value.
+fn changes(body: &[u8]) -> Result<Vec<(Raw<'_>, Raw<'_>, Value<'_>)>, Malformed> {
     let body: Body = json::typed(body)?;
-    if json::word(body.object.as_deref()).as_deref() != Some("whatsapp_business_account") {
+    if json::word(body.object).as_deref() != Some("whatsapp_business_account") {
         return Ok(Vec::new());
     }
     let mut found = Vec::new();
-    for entry in body.entry.iter().flatten().filter_map(|raw| read::<Entry>(raw)) {
-        let id = entry.id.as_deref().map_or("null", RawValue::get);
-        for change in entry.changes.iter().flatten().filter_map(|raw| read::<Change>(raw)) {
-            let field = json::word(change.field.as_deref()).unwrap_or_default();
-            if let Some(value) = change.value.as_deref().and_then(read::<Value>) {
-                found.push((id.to_owned(), field, value));
+    for entry in body.entry.iter().flatten().filter_map(|raw| json::part::<Entry>(raw)) {
+        for change in entry.changes.iter().flatten().filter_map(|raw| json::part::<Change>(raw)) {
+            if let Some(value) = change.value.and_then(json::part::<Value>) {
+                found.push((entry.id, change.field, value));
             }
         }
     }
     Ok(found)
 }
 
+impl<'a> Value<'a> {
+    /// What there is of messages, under the names of the lists.
+    fn lists(&self) -> [(&'static str, &[&'a RawValue]); 3] {
+        [
+            ("messages", self.messages.as_deref().unwrap_or_default()),
+            ("message_echoes", self.message_echoes.as_deref().unwrap_or_default()),
+            ("user_id_update", self.user_id_update.as_deref().unwrap_or_default()),
+        ]
+    }
+}
+
 /// The events of one change.
-fn items(entry: &str, field: &str, value: &Value) -> Vec<Item> {
+fn items(entry: Raw<'_>, field: Raw<'_>, value: &Value<'_>) -> Vec<Item> {
     let contacts = contacts_by_id(value);
-    let lists = [
-        ("messages", &value.messages),
-        ("message_echoes", &value.message_echoes),
-        ("user_id_update", &value.user_id_update),
-    ];
+    let account = account(value);
+    let around = Around::of(entry, field, value, account.as_deref());
     let mut items = Vec::new();
-    for (list, messages) in lists {
-        for raw in messages.iter().flatten() {
-            let message = read::<Message>(raw).unwrap_or_default();
-            let ids = [&message.from_user_id, &message.from];
-            let ids = ids.into_iter().filter_map(|id| json::word(id.as_deref()));
-            let contact = ids.into_iter().find_map(|id| contacts.get(&id).copied());
+    for (list, messages) in value.lists() {
+        for raw in messages {
+            let message = json::part::<Message>(raw).unwrap_or_default();
+            let mut ids = [message.from_user_id, message.from].into_iter().filter_map(json::id);
+            let contact = ids.find_map(|id| contacts.get(&id).copied());
             items.push(Item {
-                raw: envelope(entry, field, value, list, contact, raw),
-                ..item(&message, list, account(value))
+                raw: around.envelope(list, contact, raw),
+                ..item(&message, list, account.clone())
             });
         }
     }
     items
 }
 
-fn item(message: &Message, list: &str, account: Option<String>) -> Item {
-    let word = |raw: &Raw| json::id(raw.as_deref());
-    let inner = message.interactive.as_ref().and_then(|i| word(&i.kind));
+fn item(message: &Message<'_>, list: &str, account: Option<String>) -> Item {
+    let inner = message.interactive.as_ref().and_then(|inner| json::id(inner.kind));
     let kind = match list {
         "message_echoes" => Some("message_echo".to_owned()),
         "user_id_update" => Some(list.to_owned()),
-        _ => inner.or_else(|| word(&message.kind)),
+        _ => inner.or_else(|| json::id(message.kind)),
     };
     let update = message.user_id.as_ref().map(|update| {
-        let ids = [word(&update.previous), word(&update.current)];
+        let ids = [json::id(update.previous), json::id(update.current)];
         DeliveryKey::Exact([Some(list.to_owned())].into_iter().chain(ids).flatten().collect())
     });
-    let key = match (word(&message.id), update) {
+    let key = match (json::id(message.id), update) {
         (Some(id), _) => DeliveryKey::Exact(vec![id]),
         (None, Some(update)) => update,
         (None, None) => DeliveryKey::WithBody(vec![list.to_owned()]),
@@ -166,52 +181,60 @@ fn item(message: &Message, list: &str, account: Option<String>) -> Item {
         account,
         tenant: None,
         key,
-        occurred_at: word(&message.timestamp).as_deref().and_then(when::absolute),
+        occurred_at: json::id(message.timestamp).as_deref().and_then(when::absolute),
         rank: Rank::Message,
         raw: Vec::new(),
     }
 }
 
-/// A delivery of this message alone: all of its own bytes, and nobody else's.
-fn envelope(
-    entry: &str,
-    field: &str,
-    value: &Value,
-    list: &str,
-    contact: Option<&RawValue>,
-    message: &RawValue,
-) -> Vec<u8> {
-    let metadata = value.metadata.as_ref().map(|raw| format!(r#""metadata":{raw},"#));
-    let contact = contact.map(|raw| format!(r#""contacts":[{raw}],"#));
-    let metadata = metadata.unwrap_or_default();
-    let contact = contact.unwrap_or_default();
-    let field = serde_json::Value::from(field);
-    format!(
-        r#"{{"object":"whatsapp_business_account","entry":[{{"id":{entry},"changes":[{{"value":{{"messaging_product":"whatsapp",{metadata}{contact}"{list}":[{message}]}},"field":{field}}}]}}]}}"#
-    )
-    .into_bytes()
+/// What stands around the messages of one change.
+struct Around {
+    entry: String,
+    field: serde_json::Value,
+    metadata: String,
+}
+
+impl Around {
+    fn of(entry: Raw<'_>, field: Raw<'_>, value: &Value<'_>, account: Option<&str>) -> Self {
+        let entry = entry.map(RawValue::get).filter(|id| id.len() <= json::MAX_ID);
+        let metadata = match (value.metadata.map(RawValue::get), account) {
+            (Some(raw), _) if raw.len() <= MOST_SHARED => format!(r#""metadata":{raw},"#),
+            (Some(_), Some(account)) => {
+                format!(r#""metadata":{},"#, serde_json::json!({ "phone_number_id": account }))
+            }
+            _ => String::new(),
+        };
+        Self {
+            entry: entry.unwrap_or("null").to_owned(),
+            field: json::id(field).unwrap_or_default().into(),
+            metadata,
+        }
+    }
+
+    /// A delivery of this message alone: all of its own bytes, and nobody else's.
+    fn envelope(&self, list: &str, contact: Raw<'_>, message: &RawValue) -> Vec<u8> {
+        let Self { entry, field, metadata } = self;
+        let contact = contact.map(|raw| format!(r#""contacts":[{raw}],"#)).unwrap_or_default();
+        format!(
+            r#"{{"object":"whatsapp_business_account","entry":[{{"id":{entry},"changes":[{{"value":{{"messaging_product":"whatsapp",{metadata}{contact}"{list}":[{message}]}},"field":{field}}}]}}]}}"#
+        )
+        .into_bytes()
+    }
 }
 
 /// The contacts under each of their ids: messages name their sender by id, not by place.
-fn contacts_by_id(value: &Value) -> HashMap<String, &RawValue> {
+fn contacts_by_id<'a>(value: &Value<'a>) -> HashMap<String, &'a RawValue> {
     let mut found = HashMap::new();
-    for raw in value.contacts.iter().flatten() {
-        let contact = read::<Contact>(raw).unwrap_or_default();
-        for id in [&contact.user_id, &contact.wa_id] {
-            if let Some(id) = json::word(id.as_deref()) {
-                found.entry(id).or_insert(raw.as_ref());
-            }
+    let contacts = value.contacts.iter().flatten();
+    for raw in contacts.copied().filter(|raw| raw.get().len() <= MOST_SHARED) {
+        let contact = json::part::<Contact>(raw).unwrap_or_default();
+        for id in [contact.user_id, contact.wa_id].into_iter().filter_map(json::id) {
+            found.entry(id).or_insert(raw);
         }
     }
     found
 }
 
-fn account(value: &Value) -> Option<String> {
-    let metadata = read::<Metadata>(value.metadata.as_deref()?)?;
-    json::id(metadata.phone_number_id.as_deref())
-}
-
-/// A piece in the form it should have, or nothing.
-fn read<T: DeserializeOwned>(raw: &RawValue) -> Option<T> {
-    serde_json::from_str(raw.get()).ok()
+fn account(value: &Value<'_>) -> Option<String> {
+    json::id(json::part::<Metadata>(value.metadata?)?.phone_number_id)
 }

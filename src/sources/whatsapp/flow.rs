@@ -35,7 +35,7 @@ pub(super) fn map(message: &Message<'_>) -> Mapped {
     };
     let document = message.document().with("answers", &answers, place.clone());
     let begun = Draft::corrected(message.reading.overrides).mapped(message.reading.map, &document);
-    let answers = plain(answers.clone());
+    let answers = plain(answers);
     let draft = draft(begun, &answers, &place);
     let is_empty = answers.is_empty() && !is_corrected(message);
     read(message, &draft, is_empty)
@@ -69,13 +69,18 @@ fn read(message: &Message<'_>, draft: &Draft, is_empty: bool) -> Mapped {
     tell::either(understood, BookingStatus::Confirmed, message.telling())
 }
 
+/// How many objects of the answers are looked into: a form has a few screens.
+const MOST_OBJECTS: usize = 100;
+
 fn draft(mut draft: Draft, answers: &Map<String, Value>, place: &Place) -> Draft {
     let mut levels = vec![(place.clone(), answers)];
     let mut next = 0;
     while let Some((place, level)) = levels.get(next).cloned() {
         draft.add(level, &place, Take::All);
         let inner = level.iter().filter_map(|(key, value)| Some((key, value.as_object()?)));
-        levels.extend(inner.map(|(key, object)| (place.inner(key), object)));
+        let named = inner.filter(|(key, _)| key.len() <= json::MAX_ID);
+        let room = MOST_OBJECTS.saturating_sub(levels.len());
+        levels.extend(named.take(room).map(|(key, object)| (place.inner(key), object)));
         next += 1;
     }
     draft
