@@ -85,7 +85,7 @@ fn read(source: &str, body: &str, tenant: &TenantSettings) -> usize {
     let (headers, overrides) = (Headers::default(), BTreeMap::new());
     let source = sources::find(source).unwrap();
     let delivery = Delivery { body: body.as_bytes(), headers: &headers, received_at: now() };
-    let reading = Reading { tenant, received_at: now(), overrides: &overrides };
+    let reading = Reading::plain(tenant, now(), &overrides);
     let items = source.split(&delivery).unwrap();
     let mapped = items.iter().flat_map(|item| source.map(item, &reading));
     mapped.filter(|mapped| matches!(mapped, Mapped::Booking(_))).count()

@@ -1,6 +1,7 @@
 //! What several commands take.
 
 use super::error::{Error, Result};
+use crate::sources::fieldmap::FieldMap;
 use crate::sources::{self, Source};
 use chrono::TimeDelta;
 use clap::Args;
@@ -64,6 +65,15 @@ pub(super) fn read_file(path: &str) -> Result<Vec<u8>> {
     };
     read.map_err(|error| Error::File { path: path.to_owned(), error })?;
     Ok(bytes)
+}
+
+/// The field map in a file, as it is written and as it is used.
+pub(super) fn read_map(path: &str) -> Result<(String, FieldMap)> {
+    let text = String::from_utf8(read_file(path)?);
+    let text = text.map_err(|_| Error::Refused(format!("{path} is not UTF-8 text")))?;
+    let map = FieldMap::parse(&text);
+    let map = map.map_err(|error| Error::Refused(format!("{path}: {error}")))?;
+    Ok((text, map))
 }
 
 /// Reads a word of a closed list, and names the list in the help.

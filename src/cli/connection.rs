@@ -1,6 +1,7 @@
 //! `connection`: where deliveries come from, with their secrets.
 
 pub(super) mod add;
+mod map;
 mod rotate;
 mod secret;
 
@@ -24,6 +25,9 @@ pub(super) enum Command {
     List,
     /// Give a connection a new secret; the old one stays good for a while
     Rotate(rotate::Rotate),
+    /// Show, set or clear where a connection's callers put what
+    #[command(after_help = map::EXAMPLES)]
+    Map(map::Map),
     /// Refuse everything that comes by a connection from now on
     Disable {
         /// The connection's id: cn_…
@@ -37,6 +41,7 @@ pub(super) async fn run(desk: &Desk, command: Command) -> Result<()> {
         Command::Add(new) => add::run(desk, new).await,
         Command::List => list(desk).await,
         Command::Rotate(rotate) => rotate::run(desk, rotate).await,
+        Command::Map(map) => map::run(desk, map).await,
         Command::Disable { id } => disable(desk, &id).await,
     }
 }
@@ -71,6 +76,7 @@ fn listed(
         .with("webhookUrl", url)
         .with("accounts", accounts.iter().map(account).collect::<Vec<_>>())
         .shown(account_ids(accounts))
+        .with("hasFieldMap", row.field_map.is_some())
         .with("createdAt", row.created_at)
 }
 

@@ -5,6 +5,7 @@ use crate::auth::MakeError;
 use crate::config::ConfigError;
 use crate::storage::{self, seal::SealError};
 use crate::tracking::TrackError;
+use crate::tracking::again::AgainError;
 use std::io;
 
 /// Why a command failed.
@@ -102,6 +103,15 @@ impl From<StartError> for Error {
         match error {
             StartError::Storage(error) => error.into(),
             other => Self::Start(other),
+        }
+    }
+}
+
+impl From<AgainError> for Error {
+    fn from(error: AgainError) -> Self {
+        match error {
+            AgainError::Unreadable(sentence) => Self::Refused(sentence),
+            AgainError::Track(error) => error.into(),
         }
     }
 }

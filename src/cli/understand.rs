@@ -1,10 +1,11 @@
 //! `understand`: shows what would be understood of a payload, and writes nothing.
 
-use super::args::{self, read_file};
+use super::args::{self, read_file, read_map};
 use super::desk::Desk;
 use super::error::{Error, Result};
 use super::print::{self, Record};
 use crate::domain::tenant::TenantSettings;
+use crate::sources::fieldmap::FieldMap;
 use crate::sources::{Delivery, Headers, Item, Mapped, Reading, Source};
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -22,6 +23,9 @@ pub(super) struct Args {
     /// The tenant whose country, zone and currency it is read by: id or slug
     #[arg(long)]
     tenant: String,
+    /// A file with a field map to read by, as `connection map` takes it
+    #[arg(long, value_name = "FILE")]
+    map: Option<String>,
 }
 
 /// One event of a file, and what is understood of it.
@@ -33,10 +37,11 @@ struct Understood {
 /// Reads each file as if it had arrived now, verified, and prints what it says.
 pub(super) async fn run(desk: &Desk, args: Args) -> Result<()> {
     let tenant = desk.tenant(&args.tenant).await?.settings()?;
+    let map = args.map.as_deref().map(read_map).transpose()?.map(|(_, map)| map);
     let (mut records, mut malformed) = (Vec::new(), false);
     for file in &args.files {
         let body = read_file(file)?;
-        match understand(args.source, &body, &tenant, desk.now()) {
+        match understand(args.source, &body, &tenant, map.as_ref(), desk.now()) {
             Ok(events) => records.extend(events.iter().map(|event| record(file, event))),
             Err(problem) => {
                 malformed = true;
@@ -58,13 +63,14 @@ fn understand(
     source: &dyn Source,
     body: &[u8],
     tenant: &TenantSettings,
+    map: Option<&FieldMap>,
     now: DateTime<Utc>,
 ) -> std::result::Result<Vec<Understood>, Value> {
     let delivery = Delivery { body, headers: &Headers::default(), received_at: now };
     let items = source.split(&delivery);
     let items = items.map_err(|malformed| serde_json::json!(malformed.problem))?;
     let none = BTreeMap::new();
-    let reading = Reading { tenant, received_at: now, overrides: &none };
+    let reading = Reading { tenant, received_at: now, overrides: &none, map };
     let read = |item: Item| Understood { mapped: source.map(&item, &reading), item };
     Ok(items.into_iter().map(read).collect())
 }

@@ -55,7 +55,9 @@ fn routes(config: &mut ServiceConfig) {
                 .service(read("/clients", api::clients::list))
                 .service(read("/clients/{id}", api::clients::show))
                 .service(read("/bookings", api::bookings::list))
+                .service(read("/bookings/{id}", api::bookings::show))
                 .service(read("/events", api::events::list))
+                .service(read("/events/{id}", api::events::show))
                 .default_service(web::to(problem::not_found)),
         )
         .default_service(web::to(problem::not_found));

@@ -1,8 +1,7 @@
 //! The answer to an agent in the middle of a conversation: a few words to speak from.
 //!
 //! It comes back to us as the function's result when the conversation has ended, and is read then
-//! as any tool's. So it says plainly whether it was done, names the booking by `bookingId`, and
-//! has no member that a salon system's own id would be read from.
+//! as any tool's: so it says plainly whether it was done, and names the booking by `bookingId`.
 
 use super::Shared;
 use crate::domain::channel::{BookingStatus, EventStatus};
@@ -13,31 +12,9 @@ use crate::storage::bookings::{self, BookingRow};
 use crate::tracking::answer::Answer;
 use crate::tracking::intake::Spoken;
 use actix_web::HttpResponse;
-use serde::Serialize;
 use uuid::Uuid;
 
-/// What an agent is answered.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Words<'a> {
-    /// True only when the booking is tracked.
-    success: bool,
-    /// What to say, or what to ask for.
-    message: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    booking_id: Option<Uuid>,
-    outcome: EventStatus,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    event_id: Option<Uuid>,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    duplicate: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'a str>,
-    #[serde(skip_serializing_if = "<[Problem]>::is_empty")]
-    problems: &'a [Problem],
-}
-
-/// Puts what became of an event into words.
+/// Puts what became of an event into words; `success` is true only when the booking is tracked.
 pub(super) async fn answer(shared: &Shared, spoken: &Spoken) -> HttpResponse {
     let Spoken { answer, tenant } = spoken;
     let booking = match (tenant, answer.booking_id) {
@@ -54,16 +31,8 @@ pub(super) async fn answer(shared: &Shared, spoken: &Spoken) -> HttpResponse {
         EventStatus::Failed => EventStatus::NeedsReview,
         outcome => outcome,
     };
-    HttpResponse::Ok().json(Words {
-        success,
-        message,
-        booking_id: answer.booking_id,
-        outcome,
-        event_id: answer.event_id,
-        duplicate: answer.duplicate,
-        reason: answer.reason.as_deref(),
-        problems: &answer.problems,
-    })
+    let message = Some(message);
+    HttpResponse::Ok().json(Answer { success, outcome, message, ..answer.clone() })
 }
 
 async fn find(shared: &Shared, tenant: Uuid, id: Uuid) -> storage::Result<Option<BookingRow>> {

@@ -10,8 +10,10 @@ mod read;
 mod understood;
 mod values;
 
-pub use aliases::{Field, is_field, settable_names};
+pub(in crate::sources) use aliases::mappable;
+pub use aliases::{Field, is_field, mappable_names, settable_names};
 pub use draft::{Draft, Found, Place, Take};
+pub(in crate::sources) use read::provider_name;
 pub use read::{Rules, Sender};
 pub use understood::{Told, Understood};
 pub use values::{Raw, is_placeholder, normalise, split_name, yes_no};

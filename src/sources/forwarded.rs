@@ -73,7 +73,8 @@ impl Forwarded<'_> {
     /// What it tells; its problems point into the body around it.
     pub(super) fn map(&self, reading: &Reading<'_>) -> Option<Vec<Mapped>> {
         let item = self.item(reading.received_at)?;
-        let mut mapped = retell::Source.map(&item, reading);
+        let map = reading.map.map(|map| map.inside(&self.pointer));
+        let mut mapped = retell::Source.map(&item, &Reading { map: map.as_ref(), ..*reading });
         for one in &mut mapped {
             let Mapped::NeedsReview(review) = one else { continue };
             for problem in &mut review.problems {

@@ -5,6 +5,7 @@
 //! `fixtures/`; routing, fixture tests, `send` and the docs read the list.
 
 pub mod chat;
+pub mod fieldmap;
 pub mod fields;
 mod forwarded;
 pub mod json;
@@ -23,6 +24,7 @@ use crate::domain::problem::Problem;
 use crate::domain::sighting::Rank;
 use crate::domain::tenant::TenantSettings;
 use chrono::{DateTime, Utc};
+use fieldmap::FieldMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::borrow::Cow;
@@ -236,6 +238,25 @@ pub struct Reading<'a> {
     /// Fields that a person supplied, by the names of `UnifiedBookingData`: they replace what
     /// the body says and are read by the same rules.
     pub overrides: &'a BTreeMap<String, String>,
+    /// Where the connection's callers put what, where somebody said so.
+    pub map: Option<&'a FieldMap>,
+}
+
+impl<'a> Reading<'a> {
+    /// A reading of something that arrived now, by the names that all callers have in common.
+    #[must_use]
+    pub fn plain(
+        tenant: &'a TenantSettings,
+        received_at: DateTime<Utc>,
+        overrides: &'a BTreeMap<String, String>,
+    ) -> Self {
+        Self { tenant, received_at, overrides, map: None }
+    }
+
+    /// Whose a reference is that comes without a name.
+    fn provider(&self) -> Option<&'a str> {
+        self.map.and_then(FieldMap::external_booking_provider)
+    }
 }
 
 /// How a caller of this source is answered.

@@ -3,6 +3,7 @@
 //! The contract is `{tenantId, bookingData: {…}}`, or the same fields at the root. Both sign by
 //! Standard Webhooks, or come with a `service` token.
 
+use super::fieldmap::Document;
 use super::fields::{Draft, Field, Place, Raw, Rules, Take, is_placeholder, yes_no};
 use super::signature::{self, StandardHeaders};
 use super::skim::{self, skimmed};
@@ -85,7 +86,8 @@ pub(super) fn map(item: &Item, reading: &Reading<'_>, channel: Option<Channel>) 
         Ok(post) => post,
         Err(Malformed { problem }) => return vec![Mapped::NeedsReview(problem.into())],
     };
-    let draft = post.draft(reading);
+    let whole = reading.map.and_then(|_| json::object(&item.raw).ok()).map(Value::Object);
+    let draft = post.draft(reading, &Document::of(whole.as_ref()));
     let rules = Rules {
         tenant: reading.tenant,
         // A program's words are not read against the clock: it can send the date itself.
@@ -93,6 +95,7 @@ pub(super) fn map(item: &Item, reading: &Reading<'_>, channel: Option<Channel>) 
         contract: true,
         channel,
         sender: None,
+        provider: reading.provider(),
     };
     let booked = draft.get(Field::Booked).and_then(|found| yes_no(&found.raw));
     let mut understood = draft.read(&rules);
@@ -190,8 +193,8 @@ impl<'a> Post<'a> {
         Ok(post)
     }
 
-    fn draft(&self, reading: &Reading<'_>) -> Draft {
-        let mut draft = Draft::corrected(reading.overrides);
+    fn draft(&self, reading: &Reading<'_>, document: &Document<'_>) -> Draft {
+        let mut draft = Draft::corrected(reading.overrides).mapped(reading.map, document);
         let Some(((place, _), Value::Object(booking))) =
             self.levels.last().zip(json::inner(self.booking))
         else {

@@ -16,7 +16,7 @@ use super::{
     json, signature,
 };
 use crate::domain::sighting::Rank;
-use body::Head;
+use body::{Head, Shape};
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use std::borrow::Cow;
@@ -96,11 +96,7 @@ impl super::Source for Source {
 /// which function is called: they are put under `args`, byte for byte. A body that tells more
 /// (a whole call of a function, or an event that was sent here) stays as it is.
 fn named<'a>(function: &str, body: &'a [u8]) -> Result<Cow<'a, [u8]>, Malformed> {
-    let root = json::object(body)?;
-    let has = |key: &str| root.get(key).is_some_and(Value::is_object);
-    let told = |key: &str| root.get(key).is_some_and(Value::is_string);
-    let of_a_talk = has("call") || has("chat");
-    if has("args") || (of_a_talk && (told("name") || told("event"))) {
+    if !json::typed::<Shape>(body)?.is_arguments_alone() {
         return Ok(Cow::Borrowed(body));
     }
     let name = Value::from(function).to_string();

@@ -42,7 +42,7 @@ fn item(source: &str, body: &Value) -> Item {
 fn corrected(source: &str, body: &Value, set: &[(&str, &str)]) -> Vec<Mapped> {
     let pairs = set.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     let (tenant, overrides) = (tenant(), pairs.collect());
-    let reading = Reading { tenant: &tenant, received_at: received_at(), overrides: &overrides };
+    let reading = Reading::plain(&tenant, received_at(), &overrides);
     find(source).unwrap().map(&item(source, body), &reading)
 }
 

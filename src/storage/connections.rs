@@ -12,11 +12,15 @@ statements! {
         insert into connections (id, public_id, source, tenant_id, status, created_at, updated_at)
         values ($1, $2, $3, $4, 'active', $5, $5)";
     LIST = "
-        select id, public_id, source, tenant_id, status, created_at
+        select id, public_id, source, tenant_id, status, field_map, created_at
         from connections order by created_at, id";
     FIND = "
-        select id, public_id, source, tenant_id, status, created_at
+        select id, public_id, source, tenant_id, status, field_map, created_at
         from connections where public_id = $1";
+    FIND_BY_ID = "
+        select id, public_id, source, tenant_id, status, field_map, created_at
+        from connections where id = $1";
+    SET_FIELD_MAP = "update connections set field_map = $2, updated_at = $3 where id = $1";
     DISABLE = "update connections set status = 'disabled', updated_at = $2 where id = $1";
     INSERT_SECRET = "
         insert into connection_secrets
@@ -53,6 +57,8 @@ pub struct ConnectionRow {
     pub tenant_id: Option<Uuid>,
     /// `active` or `disabled`.
     pub status: String,
+    /// Where its callers put what: the text of a field map, checked when it was saved.
+    pub field_map: Option<String>,
     /// When it was made.
     pub created_at: DateTime<Utc>,
 }
@@ -212,6 +218,28 @@ pub async fn list(conn: &mut Conn<'_>) -> Result<Vec<ConnectionRow>> {
 /// When the database fails.
 pub async fn find(conn: &mut Conn<'_>, public_id: &str) -> Result<Option<ConnectionRow>> {
     Ok(fetch_optional!(conn, ConnectionRow, FIND, public_id)?)
+}
+
+/// The connection of this id.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find_by_id(conn: &mut Conn<'_>, id: Uuid) -> Result<Option<ConnectionRow>> {
+    Ok(fetch_optional!(conn, ConnectionRow, FIND_BY_ID, id)?)
+}
+
+/// Keeps a connection's field map, or none; the instances hear of it.
+///
+/// # Errors
+/// When the database fails.
+pub async fn set_field_map(
+    conn: &mut Conn<'_>,
+    id: Uuid,
+    field_map: Option<&str>,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    execute!(conn, SET_FIELD_MAP, id, field_map, now)?;
+    bump_registry(conn).await
 }
 
 /// Every secret that is live at `now`, the newest first.

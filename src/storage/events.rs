@@ -27,13 +27,17 @@ statements! {
         select id, body_hash, status, answer, received_at from webhook_events
         where tenant_id = $1 and delivery_key_hash = $2";
     FIND = "
-        select tenant_id, id, connection_id, source, kind, account_id, status, reason, problems,
-            understood, answer, overrides, headers, raw, occurred_at, received_at, attempts
+        select tenant_id, id, connection_id, source, kind, account_id, delivery_key_hash, status,
+            reason, problems, understood, answer, overrides, headers, raw, occurred_at, received_at, attempts
         from webhook_events where tenant_id = $1 and id = $2";
     FIND_ANYWHERE = "
-        select tenant_id, id, connection_id, source, kind, account_id, status, reason, problems,
-            understood, answer, overrides, headers, raw, occurred_at, received_at, attempts
+        select tenant_id, id, connection_id, source, kind, account_id, delivery_key_hash, status,
+            reason, problems, understood, answer, overrides, headers, raw, occurred_at, received_at, attempts
         from webhook_events where id = $1";
+    LIST_BY_BOOKING = "
+        select id, source, kind, occurred_at, received_at from webhook_events
+        where tenant_id = $1 and id in (
+            select event_id from booking_sightings where tenant_id = $1 and booking_id = $2)";
     LIST = "
         select tenant_id, id, source, kind, status, reason, problems, answer, occurred_at,
             received_at, attempts
@@ -120,6 +124,8 @@ pub struct EventRow {
     pub kind: String,
     /// The provider account.
     pub account_id: Option<String>,
+    /// The keyed hash of its delivery key, while it has one.
+    pub delivery_key_hash: Option<String>,
     /// A word of [`EventStatus`].
     pub status: String,
     /// Why it wasn't tracked.
@@ -169,6 +175,21 @@ pub struct EventSummary {
     pub received_at: DateTime<Utc>,
     /// How often it was read.
     pub attempts: i32,
+}
+
+/// An event, as far as a booking that it told shows it.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct TellingEvent {
+    /// Its id.
+    pub id: Uuid,
+    /// The source's name.
+    pub source: String,
+    /// What the provider calls it.
+    pub kind: String,
+    /// When it was told.
+    pub occurred_at: Option<DateTime<Utc>>,
+    /// When it arrived.
+    pub received_at: DateTime<Utc>,
 }
 
 /// Inserts an event.
@@ -279,6 +300,18 @@ pub async fn find(conn: &mut Conn<'_>, tenant: Uuid, id: Uuid) -> Result<Option<
 /// When the database fails.
 pub async fn find_anywhere(conn: &mut Conn<'_>, id: Uuid) -> Result<Option<EventRow>> {
     Ok(fetch_optional!(conn, EventRow, FIND_ANYWHERE, id)?)
+}
+
+/// The events that told a booking.
+///
+/// # Errors
+/// When the database fails.
+pub async fn list_by_booking(
+    conn: &mut Conn<'_>,
+    tenant: Uuid,
+    booking: Uuid,
+) -> Result<Vec<TellingEvent>> {
+    Ok(fetch_all!(conn, TellingEvent, LIST_BY_BOOKING, tenant, booking)?)
 }
 
 /// What an event list is narrowed to.

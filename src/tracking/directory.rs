@@ -2,7 +2,8 @@
 
 use crate::clock::Clock;
 use crate::domain::tenant::TenantSettings;
-use crate::storage::connections::{self, Purpose};
+use crate::sources::fieldmap::FieldMap;
+use crate::storage::connections::{self, ConnectionRow, Purpose};
 use crate::storage::seal::MasterKey;
 use crate::storage::{self, Db, installation, tenants};
 use chrono::{DateTime, Utc};
@@ -37,6 +38,8 @@ pub struct Connection {
     pub tenant: Option<Uuid>,
     /// Its provider accounts, each with the tenant it belongs to.
     pub accounts: BTreeMap<String, Uuid>,
+    /// Where its callers put what, where somebody said so.
+    pub map: Option<Arc<FieldMap>>,
     signing: Vec<LiveSecret>,
     handshake: Vec<LiveSecret>,
 }
@@ -78,6 +81,12 @@ impl Directory {
     pub fn tenant_named(&self, name: &str) -> Option<&Arc<TenantSettings>> {
         let by_id = Uuid::try_parse(name).ok().and_then(|id| self.tenants.get(&id));
         by_id.or_else(|| self.slugs.get(name).and_then(|id| self.tenants.get(id)))
+    }
+
+    /// The active connection of this id.
+    #[must_use]
+    pub fn connection(&self, id: Uuid) -> Option<&Connection> {
+        self.connections.iter().find(|c| c.id == id)
     }
 
     /// The active connections of a source.
@@ -137,6 +146,7 @@ impl Registry {
             let own = accounts.iter().filter(|a| a.connection_id == row.id);
             let mut connection = Connection {
                 id: row.id,
+                map: read_map(&row).map(Arc::new),
                 public_id: row.public_id,
                 source: row.source,
                 tenant: row.tenant_id,
@@ -172,6 +182,18 @@ impl Registry {
             connection.signing.push(secret);
         }
     }
+}
+
+/// A connection's field map. It was checked when it was saved; one that another version of this
+/// program saved and this one can't read is as good as none, and said in the log.
+#[must_use]
+pub fn read_map(row: &ConnectionRow) -> Option<FieldMap> {
+    let text = row.field_map.as_deref()?;
+    FieldMap::parse(text)
+        .inspect_err(|error| {
+            tracing::error!(connection = %row.public_id, %error, "a field map can't be read");
+        })
+        .ok()
 }
 
 /// The distinct live signing secrets of some connections, in order, at most `most`.

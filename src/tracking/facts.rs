@@ -9,6 +9,8 @@ use crate::domain::sighting::{Order, Sighting};
 use crate::storage::clients::ClientRow;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use uuid::Uuid;
 
 /// What stands for a first name that nobody has said.
 pub(super) const UNKNOWN: &str = "Unknown";
@@ -23,12 +25,32 @@ pub(super) struct Provenance {
     last_name: String,
     email: String,
     first_interaction: String,
+    /// The events that told them, by the names that the API has for the fields.
+    events: BTreeMap<String, Uuid>,
+}
+
+impl Provenance {
+    /// Notes which event a field comes from; none for what no event told.
+    fn note(&mut self, field: &str, told: &Told) {
+        match told.event {
+            Some(event) => self.events.insert(field.to_owned(), event),
+            None => self.events.remove(field),
+        };
+    }
+}
+
+/// The events that a client's fields come from, by the names that the API has for the fields.
+#[must_use]
+pub fn told_by(provenance: &str) -> BTreeMap<String, Uuid> {
+    serde_json::from_str::<Provenance>(provenance).unwrap_or_default().events
 }
 
 /// One telling, as far as it concerns the person.
 #[derive(Clone, Debug)]
 pub(super) struct Told {
     place: String,
+    /// The event it was told by.
+    event: Option<Uuid>,
     at: DateTime<Utc>,
     source: Channel,
     name_strength: u8,
@@ -48,6 +70,7 @@ impl Told {
         };
         Some(Self {
             place: place(&sighting.order),
+            event: Some(sighting.event_id),
             at: sighting.order.event_time,
             source: telling.source,
             name_strength: strength,
@@ -61,6 +84,7 @@ impl Told {
     pub(super) fn asked(at: DateTime<Utc>, source: Channel) -> Self {
         Self {
             place: time_text(at),
+            event: None,
             at,
             source,
             name_strength: 0,
@@ -99,6 +123,8 @@ pub(super) fn lay(row: &mut ClientRow, told: &[Told]) -> Laid {
     for one in told {
         if from.first_interaction.is_empty() || one.place < from.first_interaction {
             from.first_interaction.clone_from(&one.place);
+            from.note("firstInteractionDate", one);
+            from.note("firstInteractionSource", one);
             row.first_interaction_at = one.at;
             one.source.as_str().clone_into(&mut row.first_interaction_source);
         }
@@ -107,6 +133,7 @@ pub(super) fn lay(row: &mut ClientRow, told: &[Told]) -> Laid {
         {
             row.email = Some(email.clone());
             from.email.clone_from(&one.place);
+            from.note("email", one);
         }
     }
     let laid = if may("firstName") { lay_first_name(row, &mut from, told) } else { Laid::Done };
@@ -132,6 +159,8 @@ fn lay_first_name(row: &mut ClientRow, from: &mut Provenance, told: &[Told]) -> 
     let replaced = from.name_strength > 0;
     from.name_strength = best.name_strength;
     from.first_name.clone_from(&best.place);
+    from.note("firstName", best);
+    from.events.remove("lastName");
     row.first_name = name;
     row.last_name.clear();
     from.last_name.clear();
@@ -152,6 +181,7 @@ fn lay_last_name(row: &mut ClientRow, from: &mut Provenance, told: &[Told]) {
     {
         row.last_name = name;
         from.last_name.clone_from(&one.place);
+        from.note("lastName", one);
     }
 }
 

@@ -29,6 +29,8 @@ pub struct Fold {
     pub status: BookingStatus,
     /// The payment's state.
     pub payment_status: PaymentStatus,
+    /// True when somebody told that state.
+    pub payment_is_told: bool,
     /// How the customer spoke.
     pub source: Channel,
     /// Labelled references, by provider.
@@ -64,6 +66,11 @@ impl Fold {
 /// Lays the members, which are in the order of history, over each other; `None` when none of
 /// them tells a booking.
 pub(super) fn fold(members: &[&Seen]) -> Option<Fold> {
+    fold_with(members, |_, _| {})
+}
+
+/// The same, and `after` sees how the booking stands after each member.
+pub(super) fn fold_with(members: &[&Seen], mut after: impl FnMut(&Seen, &Fold)) -> Option<Fold> {
     let first = members.iter().find_map(|m| telling(m))?;
     let mut folding = Folding::new(first, members);
     // Changes that were told before the booking itself apply as soon as it is told.
@@ -76,11 +83,18 @@ pub(super) fn fold(members: &[&Seen]) -> Option<Fold> {
         if let Some(telling) = telling(member) {
             folding.tell(telling, &member.sighting.set_by_person);
             begun = true;
-            early.drain(..).for_each(|what| folding.change(what));
+            after(member, &folding.done);
+            for (early, what) in early.drain(..) {
+                folding.change(what);
+                after(early, &folding.done);
+            }
         }
         match &member.sighting.says {
-            Says::Change(change) if begun => folding.change(&change.what),
-            Says::Change(change) => early.push(&change.what),
+            Says::Change(change) if begun => {
+                folding.change(&change.what);
+                after(member, &folding.done);
+            }
+            Says::Change(change) => early.push((*member, &change.what)),
             Says::Booking(_) => {}
         }
     }
@@ -125,6 +139,7 @@ impl Folding {
             price: None,
             status: first.status,
             payment_status: PaymentStatus::Pending,
+            payment_is_told: false,
             source: first.source,
             labels: BTreeMap::new(),
             unlabelled: None,
@@ -132,7 +147,7 @@ impl Folding {
             ids: BTreeSet::new(),
             notes: None,
             booked_at: booked_at.unwrap_or(first.appointment_date_time),
-            person: whose(tellings()),
+            person: whose(members).and_then(|seen| seen.person),
             impossible_change: false,
         };
         Self { done, moved_from: Vec::new(), fixed: BTreeSet::new() }
@@ -155,6 +170,7 @@ impl Folding {
         fill(&mut done.price, told.price.as_ref(), may("price"));
         fill(&mut done.notes, told.notes.as_ref(), may("notes"));
         done.payment_status = told.payment_status.unwrap_or(done.payment_status);
+        done.payment_is_told |= told.payment_status.is_some();
         done.source = told.source;
         if done.status == BookingStatus::Pending {
             done.status = told.status;
@@ -211,15 +227,17 @@ fn refer(done: &mut Fold, told: &UnifiedBookingData) {
     }
 }
 
-/// Whose booking it is: a phone given for it goes first, then the higher rank, then the later.
-fn whose<'a>(tellings: impl Iterator<Item = (&'a Seen, &'a UnifiedBookingData)>) -> Option<u32> {
+/// The telling that says whose booking it is: a phone given for it goes first, then the higher
+/// rank, then the later.
+pub(super) fn whose<'a>(members: &[&'a Seen]) -> Option<&'a Seen> {
     let weight = |seen: &Seen, told: &UnifiedBookingData| {
         let given = told.customer_phone.is_some() && !told.phone_is_callers;
         let Order { event_time, rank, seq, key } = &seen.sighting.order;
         (given, told.customer_phone.is_some(), *rank, *event_time, *seq, key.clone())
     };
+    let tellings = members.iter().filter_map(|member| Some((*member, telling(member)?)));
     tellings
         .filter(|(seen, _)| seen.person.is_some())
         .max_by_key(|(seen, told)| weight(seen, told))
-        .and_then(|(seen, _)| seen.person)
+        .map(|(seen, _)| seen)
 }

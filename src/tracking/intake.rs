@@ -138,7 +138,7 @@ impl Intake {
         };
         let waiting = waiting(incoming, &routed);
         let answers = futures_util::stream::iter(routed)
-            .map(|(item, route)| self.one(incoming, item, route))
+            .map(|(item, route)| self.one(&directory, incoming, item, route))
             .buffered(SIDE_BY_SIDE)
             .try_collect::<Vec<Answer>>()
             .await?;
@@ -192,7 +192,13 @@ impl Intake {
     }
 
     /// Tracks one event where it belongs.
-    async fn one(&self, incoming: &Incoming, item: Item, route: Route) -> Result<Answer, Refusal> {
+    async fn one(
+        &self,
+        directory: &Directory,
+        incoming: &Incoming,
+        item: Item,
+        route: Route,
+    ) -> Result<Answer, Refusal> {
         let (tenant, connection_id, held) = match route {
             Route::Ignored => return Ok(Answer::ignored("not_this_account", None)),
             Route::Inbox(connection) => {
@@ -204,9 +210,11 @@ impl Intake {
                 (tenant, connection, Some((code, detail)))
             }
         };
+        let connection = connection_id.and_then(|id| directory.connection(id));
         let taken = Taken {
             tenant,
             connection_id,
+            map: connection.and_then(|c| c.map.clone()),
             source: incoming.source,
             item,
             path: incoming.path.clone(),
@@ -233,7 +241,7 @@ impl Intake {
             }
             None => Route::Inbox(connection),
         };
-        let answer = self.one(incoming, malformed_item(&incoming.body), route).await?;
+        let answer = self.one(directory, incoming, malformed_item(&incoming.body), route).await?;
         if can_correct(incoming.source) {
             return Err(Refusal::Malformed {
                 problem: Box::new(problem),

@@ -3,16 +3,18 @@
 //! Its shape is lock, read, decide, write: `gather` locks and reads, [`mod@resolve`] decides and is
 //! pure, `write` writes the difference.
 
+pub mod again;
 pub mod answer;
 pub mod directory;
+pub mod facts;
 pub mod fold;
 pub mod intake;
 pub mod people;
+pub mod provenance;
 pub mod resolve;
 
 mod asked;
 mod draft;
-mod facts;
 mod gather;
 mod inbox;
 mod outcome;
@@ -28,6 +30,7 @@ use crate::domain::channel::EventStatus;
 use crate::domain::ids;
 use crate::domain::sighting::Sighting;
 use crate::domain::tenant::TenantSettings;
+use crate::sources::fieldmap::FieldMap;
 use crate::sources::{Item, Manners, Source};
 use crate::storage::seal::MasterKey;
 use crate::storage::{self, Conn, Db, Error, events, leads, locks};
@@ -64,6 +67,8 @@ pub struct Taken {
     pub headers: String,
     /// When it arrived.
     pub received_at: DateTime<Utc>,
+    /// Where the connection's callers put what, where somebody said so.
+    pub map: Option<Arc<FieldMap>>,
     /// Why it may not be tracked whatever it says (`tenant_mismatch`): kept for a person.
     pub held: Option<(String, String)>,
 }

@@ -55,7 +55,8 @@ impl Tracker {
         again: bool,
     ) -> Work<'a> {
         let received_at = taken.received_at;
-        let reading = Reading { tenant: &taken.tenant, received_at, overrides };
+        let map = taken.map.as_deref();
+        let reading = Reading { tenant: &taken.tenant, received_at, overrides, map };
         let mapped = match &taken.held {
             Some((code, detail)) => {
                 vec![Mapped::NeedsReview(Review::whole(code, detail))]

@@ -31,7 +31,7 @@ pub(crate) fn received_at() -> DateTime<Utc> {
 pub(crate) fn read(source: &dyn Source, body: &[u8]) -> Vec<(Item, Vec<Mapped>)> {
     let (headers, tenant, overrides) = (Headers::default(), tenant(), BTreeMap::new());
     let delivery = Delivery { body, headers: &headers, received_at: received_at() };
-    let reading = Reading { tenant: &tenant, received_at: received_at(), overrides: &overrides };
+    let reading = Reading::plain(&tenant, received_at(), &overrides);
     source.hints(body);
     let items = source.split(&delivery).unwrap_or_default().into_iter();
     items

@@ -108,8 +108,7 @@ impl Fixture {
 
     fn map(&self, item: &Item) -> Vec<Mapped> {
         let (tenant, overrides) = (tenant(), BTreeMap::new());
-        let reading =
-            Reading { tenant: &tenant, received_at: received_at(), overrides: &overrides };
+        let reading = Reading::plain(&tenant, received_at(), &overrides);
         self.source.map(item, &reading)
     }
 
@@ -266,6 +265,7 @@ fn taken(fixture: &Fixture, item: Item, tenant: &Arc<TenantSettings>) -> Taken {
         path: fixture.source.path().to_owned(),
         headers: "{}".to_owned(),
         received_at: received_at(),
+        map: None,
         held: None,
     }
 }

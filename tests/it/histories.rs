@@ -214,6 +214,7 @@ async fn end_state(db: &Db, tracker: &Tracker, arrival: &[Happening]) -> Value {
                 path: source.path().to_owned(),
                 headers: "{}".to_owned(),
                 received_at,
+                map: None,
                 held: None,
             };
             tracker.track(&taken).await.unwrap();

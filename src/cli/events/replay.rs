@@ -1,17 +1,18 @@
 //! `events replay`.
 
 use super::show::missing;
-use crate::cli::desk::{Desk, find_tenant};
+use crate::cli::args::{self, one_of};
+use crate::cli::desk::Desk;
 use crate::cli::error::{Error, Result};
 use crate::cli::print::Record;
-use crate::sources::{self, Delivery, Headers, Item, Source, fields};
-use crate::storage::events::{self, EventRow};
+use crate::domain::channel::EventStatus;
+use crate::sources::{Source, fields};
+use crate::storage::events::{self, EventFilter};
 use crate::storage::inbox;
+use crate::tracking::Tracker;
 use crate::tracking::answer::Answer;
-use crate::tracking::{Taken, Tracker};
 use clap::Args;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use uuid::Uuid;
 
 /// Shown below the help.
@@ -22,84 +23,104 @@ Examples:
   Correct a phone number and the start
     bookhook events replay 0198c2f4-… --set customerPhone=+353871234567 \\
         --set appointmentDateTime=2027-04-02T15:00
-  Read everything that needs review again, after a correction of the program
-    bookhook events list --status needs_review --json | jq -r '.[].id' \\
-        | xargs bookhook events replay";
+  Read everything of a source that needs review again, after a change of its field map
+    bookhook events replay --status needs_review --source retell --tenant glow-studio";
+
+/// How many events are listed at a time.
+const PAGE: i64 = 500;
+
+/// Why an event was held back whatever it says: only a person who names it lets it through.
+const HELD: &[&str] = &["tenant_mismatch", "account_unknown"];
 
 /// Events to read again.
 #[derive(Args, Debug)]
 pub(in crate::cli) struct Replay {
     /// The events' ids
-    #[arg(required = true, value_name = "ID")]
+    #[arg(required_unless_present = "status", value_name = "ID")]
     ids: Vec<Uuid>,
     /// What a person supplies, by the names of `UnifiedBookingData`; replaces what the body says
-    #[arg(long, value_name = "FIELD=VALUE", value_parser = assignment)]
+    #[arg(long, value_name = "FIELD=VALUE", value_parser = assignment, conflicts_with = "status")]
     set: Vec<(String, String)>,
+    /// All events in this state, the oldest first, but for those held back for a person to see
+    #[arg(long, conflicts_with = "ids", value_parser = one_of::<EventStatus>(EventStatus::ALL.iter().map(|w| w.as_str())))]
+    status: Option<EventStatus>,
+    /// Of those, only this source's
+    #[arg(long, requires = "status", value_parser = args::source())]
+    source: Option<&'static dyn Source>,
+    /// Of those, only this tenant's, by id or slug
+    #[arg(long, requires = "status")]
+    tenant: Option<String>,
 }
 
-/// Reads each event again, and prints the answers.
+/// Reads each event again, and prints the answers. What stands in the way of one of several is
+/// printed in its place.
 pub(super) async fn run(desk: &Desk, replay: Replay) -> Result<()> {
     let tracker = Tracker::new(desk.db.clone(), desk.key.clone(), desk.clock.clone());
-    let mut records = Vec::new();
-    for id in &replay.ids {
-        let answer = one(desk, &tracker, *id, &replay.set).await?;
-        records.push(record(*id, &answer));
+    let set: BTreeMap<String, String> = replay.set.iter().cloned().collect();
+    let ids = if replay.status.is_some() { chosen(desk, &replay).await? } else { replay.ids };
+    let (mut records, mut failed) = (Vec::new(), false);
+    for id in &ids {
+        match one(desk, &tracker, *id, &set).await {
+            Ok(answer) => records.push(record(*id, &answer)),
+            Err(Error::Refused(sentence)) if replay.status.is_some() || ids.len() > 1 => {
+                failed = true;
+                records.push(Record::default().with("eventId", id).with("error", sentence));
+            }
+            Err(error) => return Err(error),
+        }
     }
     let shown = ["eventId", "outcome", "reason", "clientId", "bookingId"];
-    Ok(desk.printer.list(&records, &shown)?)
+    let shown = if failed { [&shown[..], &["error"]].concat() } else { shown.to_vec() };
+    desk.printer.list(&records, &shown)?;
+    if failed { Err(Error::Told) } else { Ok(()) }
 }
 
-async fn one(desk: &Desk, tracker: &Tracker, id: Uuid, set: &[(String, String)]) -> Result<Answer> {
+/// The ids of the events that are in the wanted state now.
+async fn chosen(desk: &Desk, replay: &Replay) -> Result<Vec<Uuid>> {
+    let only = desk.tenant_if(replay.tenant.as_deref()).await?.map(|row| row.id);
+    let tenants: Vec<Uuid> = match only {
+        Some(tenant) => vec![tenant],
+        None => desk.slugs().await?.into_keys().collect(),
+    };
+    let source = replay.source.map(|source| source.name().to_owned());
+    let filter = EventFilter { status: replay.status, source };
+    let mut ids = Vec::new();
+    for tenant in tenants {
+        ids.extend(of_tenant(desk, tenant, &filter).await?);
+    }
+    // Ids are made in the order of arrival.
+    ids.sort();
+    Ok(ids)
+}
+
+async fn of_tenant(desk: &Desk, tenant: Uuid, filter: &EventFilter) -> Result<Vec<Uuid>> {
+    let mut reader = desk.db.reader().await?;
+    let (mut ids, mut before) = (Vec::new(), Uuid::max());
+    loop {
+        let page = events::list(&mut reader.conn(), tenant, filter, before, PAGE).await?;
+        let Some(last) = page.last() else { return Ok(ids) };
+        before = last.id;
+        let held = |reason: &Option<String>| {
+            reason.as_deref().is_some_and(|reason| HELD.contains(&reason))
+        };
+        ids.extend(page.iter().filter(|row| !held(&row.reason)).map(|row| row.id));
+    }
+}
+
+async fn one(
+    desk: &Desk,
+    tracker: &Tracker,
+    id: Uuid,
+    set: &BTreeMap<String, String>,
+) -> Result<Answer> {
     let mut reader = desk.db.reader().await?;
     let conn = &mut reader.conn();
     let Some(row) = events::find_anywhere(conn, id).await? else {
         let in_inbox = inbox::find(conn, id).await?.is_some();
         return Err(if in_inbox { of_nobody(id) } else { missing(id) });
     };
-    let tenant = find_tenant(conn, &row.tenant_id.to_string()).await?.settings()?;
     drop(reader);
-    let overrides = overrides(&row, set)?;
-    let source = sources::find(&row.source);
-    let source = source.ok_or_else(|| Error::refused("this program does not know its source"))?;
-    let taken = Taken {
-        tenant: Arc::new(tenant),
-        connection_id: row.connection_id,
-        source,
-        item: item(source, &row)?,
-        path: source.path().to_owned(),
-        headers: row.headers,
-        received_at: row.received_at,
-        held: None,
-    };
-    Ok(tracker.replay(&taken, id, &overrides).await?)
-}
-
-/// What was supplied before, and what is supplied now.
-fn overrides(row: &EventRow, set: &[(String, String)]) -> Result<BTreeMap<String, String>> {
-    let stored = row.overrides.as_deref().map(serde_json::from_str).transpose();
-    let unreadable = format!("what was supplied for the event {} before can't be read", row.id);
-    let mut all: BTreeMap<_, _> =
-        stored.map_err(|_| Error::Refused(unreadable))?.unwrap_or_default();
-    all.extend(set.iter().cloned());
-    Ok(all)
-}
-
-/// The event as its source cut it out, told when it was told.
-fn item(source: &dyn Source, row: &EventRow) -> Result<Item> {
-    let mut headers = Headers::default();
-    let kept = serde_json::from_str::<BTreeMap<String, String>>(&row.headers).unwrap_or_default();
-    for (name, value) in &kept {
-        headers.insert(name, value);
-    }
-    let delivery = Delivery { body: &row.raw, headers: &headers, received_at: row.received_at };
-    let items = source.split(&delivery).map_err(|malformed| {
-        let detail = malformed.problem.detail;
-        Error::Refused(format!("nothing can be read from the event {}: {detail}", row.id))
-    })?;
-    let [item] = <[Item; 1]>::try_from(items).map_err(|items| {
-        Error::Refused(format!("the event {} reads as {} events, not one", row.id, items.len()))
-    })?;
-    Ok(Item { occurred_at: row.occurred_at, ..item })
+    Ok(tracker.again(&row, set).await?)
 }
 
 fn of_nobody(id: Uuid) -> Error {

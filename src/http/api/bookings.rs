@@ -5,7 +5,10 @@ use crate::http::Shared;
 use crate::http::extract::{Page, PageQuery, ReadRecords};
 use crate::http::problem::Problem;
 use crate::storage::bookings::{self, BookingRow};
-use actix_web::web::{Data, Json, Query};
+use crate::storage::sightings::{self, Lookup};
+use crate::storage::{Result as Stored, events};
+use crate::tracking::provenance::{self, Trace};
+use actix_web::web::{Data, Json, Path, Query};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Number;
@@ -63,6 +66,29 @@ impl BookingJson {
     }
 }
 
+/// A booking with everything that was told of it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::http) struct TracedJson {
+    #[serde(flatten)]
+    booking: BookingJson,
+    sightings: Vec<SightingJson>,
+}
+
+/// One telling of a booking.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SightingJson {
+    event_id: Uuid,
+    source: String,
+    kind: String,
+    told: &'static str,
+    occurred_at: Option<DateTime<Utc>>,
+    received_at: DateTime<Utc>,
+    /// The booking's fields whose value comes from it.
+    fields: Vec<&'static str>,
+}
+
 /// `GET …/bookings`: the newest first.
 pub(in crate::http) async fn list(
     access: ReadRecords,
@@ -74,4 +100,38 @@ pub(in crate::http) async fn list(
     let rows = bookings::list(&mut reader.conn(), tenant, span.before, span.fetch).await?;
     let rows = rows.into_iter().map(|row| BookingJson::of(tenant, row)).collect();
     Ok(Json(span.page(rows, |booking| booking.id)))
+}
+
+/// `GET …/bookings/{id}`: the booking, and which event told what of it; also by an id that it was
+/// answered under before it proved to be another's.
+pub(in crate::http) async fn show(
+    access: ReadRecords,
+    path: Path<(String, String)>,
+    shared: Data<Shared>,
+) -> Result<Json<TracedJson>, Problem> {
+    let id = Uuid::try_parse(&path.1).map_err(|_| Problem::not_found())?;
+    let traced = traced(&shared, access.tenant.id, id).await?;
+    traced.map(Json).ok_or_else(Problem::not_found)
+}
+
+async fn traced(shared: &Shared, tenant: Uuid, id: Uuid) -> Stored<Option<TracedJson>> {
+    let mut reader = shared.db.reader().await?;
+    let conn = &mut reader.conn();
+    let Some(row) = bookings::find(conn, tenant, id).await? else { return Ok(None) };
+    let told = sightings::list(conn, tenant, &Lookup::Booking(row.id)).await?;
+    let events = events::list_by_booking(conn, tenant, row.id).await?;
+    let sighting = |trace: Trace| {
+        let event = events.iter().find(|event| event.id == trace.event_id)?;
+        Some(SightingJson {
+            event_id: event.id,
+            source: event.source.clone(),
+            kind: event.kind.clone(),
+            told: trace.told,
+            occurred_at: event.occurred_at,
+            received_at: event.received_at,
+            fields: trace.fields,
+        })
+    };
+    let sightings = provenance::trace(&told).into_iter().filter_map(sighting).collect();
+    Ok(Some(TracedJson { booking: BookingJson::of(tenant, row), sightings }))
 }

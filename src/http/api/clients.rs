@@ -7,9 +7,11 @@ use crate::http::problem::Problem;
 use crate::storage::clients::{self, ClientRow};
 use crate::storage::mappings::{self, MappingRow};
 use crate::storage::{Result as Stored, bookings};
+use crate::tracking::facts;
 use actix_web::web::{Data, Json, Path, Query};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// How many of a client's bookings its profile shows.
@@ -40,6 +42,8 @@ pub(in crate::http) struct ClientJson {
 pub(in crate::http) struct ProfileJson {
     #[serde(flatten)]
     client: ClientJson,
+    /// The event that each field comes from, where an event told it.
+    told_by: BTreeMap<String, Uuid>,
     mappings: Vec<MappingJson>,
     bookings: Vec<BookingJson>,
 }
@@ -118,6 +122,7 @@ async fn profile(shared: &Shared, tenant: Uuid, id: Uuid) -> Stored<Option<Profi
     let mappings = mappings::list_by_client(conn, tenant, id).await?;
     let bookings = bookings::list_by_client(conn, tenant, id, LATEST).await?;
     Ok(Some(ProfileJson {
+        told_by: facts::told_by(&row.provenance),
         client: ClientJson::of(tenant, row),
         mappings: mappings.into_iter().map(MappingJson::from).collect(),
         bookings: bookings.into_iter().map(|row| BookingJson::of(tenant, row)).collect(),

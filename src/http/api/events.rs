@@ -6,12 +6,18 @@ use crate::http::Shared;
 use crate::http::extract::{Page, ReadRecords, span};
 use crate::http::problem::Problem;
 use crate::sources;
-use crate::storage::events::{self, EventFilter, EventSummary};
+use crate::storage::bookings::{self, BookingRow};
+use crate::storage::events::{self, EventFilter, EventRow, EventSummary};
+use crate::storage::sightings::{self, Lookup};
+use crate::storage::{Result as Stored, connections};
 use crate::tracking::answer::Answer;
 use actix_web::http::StatusCode;
-use actix_web::web::{Data, Json, Query};
+use actix_web::web::{Data, Json, Path, Query};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use uuid::Uuid;
 
 /// An event as lists show it.
@@ -52,6 +58,69 @@ impl From<EventSummary> for EventJson {
     }
 }
 
+/// Everything that is kept of an event.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::http) struct DetailJson {
+    #[serde(flatten)]
+    event: EventJson,
+    /// The public id of the connection it came by; none where a token vouched for it.
+    connection: Option<String>,
+    account_id: Option<String>,
+    /// What makes a repeat of it one, as a keyed hash; none once it was released.
+    delivery_key_hash: Option<String>,
+    understood: Value,
+    overrides: Option<Value>,
+    answer: Value,
+    headers: Value,
+    /// The body as it came, where that is text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    raw: Option<String>,
+    /// The body as it came, where it is no text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    raw_base64: Option<String>,
+}
+
+impl DetailJson {
+    fn of(row: EventRow, connection: Option<String>, booking: Option<BookingRow>) -> Self {
+        let json = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
+        let (raw, raw_base64) = match String::from_utf8(row.raw) {
+            Ok(text) => (Some(text), None),
+            Err(bytes) => (None, Some(STANDARD.encode(bytes.as_bytes()))),
+        };
+        let (understood, answer) = (row.understood.as_deref().map(json), json(&row.answer));
+        let mut event = EventJson::from(EventSummary {
+            tenant_id: row.tenant_id,
+            id: row.id,
+            source: row.source,
+            kind: row.kind,
+            status: row.status,
+            reason: row.reason,
+            problems: row.problems,
+            answer: row.answer,
+            occurred_at: row.occurred_at,
+            received_at: row.received_at,
+            attempts: row.attempts,
+        });
+        // What waited when it was answered may have found its booking since.
+        if let Some(booking) = booking {
+            (event.booking_id, event.client_id) = (Some(booking.id), Some(booking.client_id));
+        }
+        Self {
+            event,
+            connection,
+            account_id: row.account_id,
+            delivery_key_hash: row.delivery_key_hash,
+            understood: understood.unwrap_or_default(),
+            overrides: row.overrides.as_deref().map(json),
+            answer,
+            headers: json(&row.headers),
+            raw,
+            raw_base64,
+        }
+    }
+}
+
 /// What an event list is narrowed to.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -80,4 +149,32 @@ pub(in crate::http) async fn list(
     let rows = events::list(conn, tenant, &filter, span.before, span.fetch).await?;
     let rows = rows.into_iter().map(EventJson::from).collect();
     Ok(Json(span.page(rows, |event| event.id)))
+}
+
+/// `GET …/events/{id}`: the event as it came, what was understood of it, and what it came to.
+pub(in crate::http) async fn show(
+    access: ReadRecords,
+    path: Path<(String, String)>,
+    shared: Data<Shared>,
+) -> Result<Json<DetailJson>, Problem> {
+    let id = Uuid::try_parse(&path.1).map_err(|_| Problem::not_found())?;
+    let detail = detail(&shared, access.tenant.id, id).await?;
+    detail.map(Json).ok_or_else(Problem::not_found)
+}
+
+async fn detail(shared: &Shared, tenant: Uuid, id: Uuid) -> Stored<Option<DetailJson>> {
+    let mut reader = shared.db.reader().await?;
+    let conn = &mut reader.conn();
+    let Some(row) = events::find(conn, tenant, id).await? else { return Ok(None) };
+    let connection = match row.connection_id {
+        Some(id) => connections::find_by_id(conn, id).await?.map(|row| row.public_id),
+        None => None,
+    };
+    let told = sightings::list(conn, tenant, &Lookup::Event(row.id)).await?;
+    let first = told.iter().filter(|s| s.booking_id.is_some()).min_by_key(|s| &s.order);
+    let booking = match first.and_then(|sighting| sighting.booking_id) {
+        Some(id) => bookings::find(conn, tenant, id).await?,
+        None => None,
+    };
+    Ok(Some(DetailJson::of(row, connection, booking)))
 }

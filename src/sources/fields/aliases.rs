@@ -164,6 +164,14 @@ const SETTABLE: &[Field] = &[
     Field::Notes,
 ];
 
+/// What a field map names beside those: halves of a value that is one in `UnifiedBookingData`.
+const HALVES: &[(&str, Field)] = &[
+    ("customerName", Field::FullName),
+    ("appointmentDate", Field::Date),
+    ("appointmentTime", Field::Time),
+    ("previousAppointmentDateTime", Field::PreviousStart),
+];
+
 type Index = HashMap<&'static str, (Field, usize)>;
 
 static EVERYWHERE: LazyLock<Index> = LazyLock::new(|| index(TABLE));
@@ -201,6 +209,18 @@ pub(super) fn settable(name: &str) -> Option<Field> {
 #[must_use]
 pub fn settable_names() -> Vec<&'static str> {
     SETTABLE.iter().map(|field| field.name()).collect()
+}
+
+/// The field that a field map means by this name.
+pub(in crate::sources) fn mappable(name: &str) -> Option<Field> {
+    let half = HALVES.iter().find(|(half, _)| *half == name).map(|(_, field)| *field);
+    settable(name).or(half)
+}
+
+/// The names by which a field map says where a field is.
+#[must_use]
+pub fn mappable_names() -> Vec<&'static str> {
+    settable_names().into_iter().chain(HALVES.iter().map(|(name, _)| *name)).collect()
 }
 
 #[cfg(test)]

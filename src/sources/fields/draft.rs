@@ -2,9 +2,10 @@
 
 use super::aliases::{Field, field_of, settable};
 use super::values::{Raw, normalise, split_name};
+use crate::sources::fieldmap::{Document, FieldMap};
 use crate::sources::json;
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A value and its JSON Pointer in the caller's body.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +46,12 @@ impl Place {
     #[must_use]
     pub fn of(&self, key: &str) -> String {
         if self.opaque { self.pointer.clone() } else { self.pointer.clone() + &json::step(key) }
+    }
+
+    /// The pointer of what stands at `rest` in the object.
+    #[must_use]
+    pub fn under(&self, rest: &str) -> String {
+        if self.opaque { self.pointer.clone() } else { self.pointer.clone() + rest }
     }
 
     /// An object that stands in this one under `key`.
@@ -105,6 +112,17 @@ pub struct Draft {
     pub(super) home: Option<Place>,
     named: bool,
     start_is_set: bool,
+    /// The half of a start that the field map gave: the other half is whatever else tells it.
+    half: Option<Half>,
+    /// Fields that a body's own names tell no more: a person or the field map told their like.
+    closed: BTreeSet<Field>,
+}
+
+/// One half of a start.
+#[derive(Clone, Debug)]
+enum Half {
+    Date(Found),
+    Time(Found),
 }
 
 impl Draft {
@@ -132,10 +150,26 @@ impl Draft {
         self
     }
 
+    /// Adds what the field map finds: it stands before everything that is known by its name only.
+    #[must_use]
+    pub fn mapped(mut self, map: Option<&FieldMap>, document: &Document<'_>) -> Self {
+        let Some(map) = map else { return self };
+        let mut found = map.find(document);
+        found.retain(|field, _| !self.closed.contains(field));
+        self.map_starts(&mut found);
+        self.add_name(&mut found);
+        for (field, value) in found {
+            self.closed.extend(rivals(field));
+            self.fields.entry(field).or_insert(value);
+        }
+        self
+    }
+
     /// Adds what an object tells; what an earlier one told of a field stays.
     pub fn add(&mut self, object: &Map<String, Value>, place: &Place, take: Take) {
         self.home.get_or_insert_with(|| place.clone());
         let mut found = best_of(object, place, take);
+        found.retain(|field, _| !self.closed.contains(field));
         self.add_starts(&mut found);
         self.add_name(&mut found);
         for (field, value) in found {
@@ -155,7 +189,43 @@ impl Draft {
         !self.starts.is_empty()
     }
 
+    /// True when anything was said of the start within this object.
+    #[must_use]
+    pub fn has_start_in(&self, place: &Place) -> bool {
+        let within = |found: &Found| found.pointer.starts_with(place.pointer());
+        self.starts.iter().any(|start| match start {
+            StartFound::Whole(found) => within(found),
+            StartFound::Apart(date, time) => within(date) || within(time),
+        })
+    }
+
+    /// What is mapped is where the start is: nothing else is looked at, but for the other half of
+    /// a half.
+    fn map_starts(&mut self, found: &mut BTreeMap<Field, Found>) {
+        let mut take = |field| found.remove(&field);
+        let told = (take(Field::Start), take(Field::Date), take(Field::Time));
+        if self.start_is_set {
+            return;
+        }
+        let (start, date, time) = told;
+        self.start_is_set = start.is_some() || (date.is_some() && time.is_some());
+        self.starts.extend(start.map(StartFound::Whole));
+        match (date, time) {
+            (Some(date), Some(time)) => self.starts.push(StartFound::Apart(date, time)),
+            (Some(date), None) if !self.start_is_set => {
+                self.starts.push(StartFound::Whole(date.clone()));
+                self.half = Some(Half::Date(date));
+            }
+            (None, Some(time)) if !self.start_is_set => {
+                self.starts.push(StartFound::Whole(time.clone()));
+                self.half = Some(Half::Time(time));
+            }
+            _ => {}
+        }
+    }
+
     fn set(&mut self, field: Field, value: &str) {
+        self.closed.extend(rivals(field));
         let raw = Raw::Text(value.trim().to_owned());
         let found = Found { pointer: String::new(), raw };
         self.by_person.push(stored_name(field).to_owned());
@@ -175,6 +245,20 @@ impl Draft {
         if self.start_is_set {
             return;
         }
+        match (told, self.half.clone()) {
+            ((start, _, time), Some(Half::Date(date))) => {
+                let time = time.or(start).map(|time| StartFound::Apart(date, time));
+                self.starts.extend(time);
+            }
+            ((start, date, _), Some(Half::Time(time))) => {
+                let date = date.or(start).map(|date| StartFound::Apart(date, time));
+                self.starts.extend(date);
+            }
+            (told, None) => self.add_told_starts(told),
+        }
+    }
+
+    fn add_told_starts(&mut self, told: (Option<Found>, Option<Found>, Option<Found>)) {
         match told {
             (Some(start), None, None) => self.starts.push(StartFound::Whole(start)),
             (Some(start), date, time) => {
@@ -209,6 +293,21 @@ impl Draft {
             found.remove(&Field::LastName);
         }
         self.named |= has_parts || full.is_some();
+    }
+}
+
+/// The fields that tell the like of this one: where it is settled, they have no say.
+fn rivals(field: Field) -> &'static [Field] {
+    const BOOKING: &[Field] = &[Field::PhorestBooking, Field::ExternalBooking, Field::Reference];
+    match field {
+        Field::Service => &[Field::Service, Field::Reason],
+        Field::PhorestBooking | Field::ExternalBooking => BOOKING,
+        Field::PhorestClient | Field::ExternalClient => {
+            &[Field::PhorestClient, Field::ExternalClient]
+        }
+        Field::PhorestBusiness | Field::Business => &[Field::PhorestBusiness, Field::Business],
+        Field::PhorestBranch | Field::Branch => &[Field::PhorestBranch, Field::Branch],
+        _ => &[],
     }
 }
 

@@ -13,6 +13,7 @@ use crate::domain::problem::Problem;
 use crate::domain::tenant::TenantSettings;
 use crate::domain::when::{Calendar, NotATime};
 use chrono::{DateTime, Utc};
+use uuid::Uuid;
 
 /// How the values of a draft are read.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +30,8 @@ pub struct Rules<'a> {
     pub channel: Option<Channel>,
     /// The line or the account that the words came from.
     pub sender: Option<&'a Sender>,
+    /// Whose a reference is that comes without a name, where the connection's field map says so.
+    pub provider: Option<&'a str>,
 }
 
 /// Who called or sent, as the source knows it apart from what was said.
@@ -292,9 +295,7 @@ impl Reader<'_> {
 
     /// Whose ids these are, where it was told: `phorest_api` is `phorest`.
     fn provider(&mut self) -> Option<String> {
-        let name = self.text(Field::Provider, PROVIDER)?.to_lowercase();
-        let short = name.strip_suffix("_api").or_else(|| name.strip_suffix("-api"));
-        Some(short.unwrap_or(&name).to_owned())
+        self.text(Field::Provider, PROVIDER).as_deref().map(provider_name)
     }
 
     /// The first of two fields, and whether it was the first that had it.
@@ -308,7 +309,8 @@ impl Reader<'_> {
         let client = self.either(Field::PhorestClient, Field::ExternalClient);
         let business = self.either(Field::PhorestBusiness, Field::Business);
         let branch = self.either(Field::PhorestBranch, Field::Branch);
-        let (client_id, is_phorest) = client?;
+        let contract = self.rules.contract;
+        let (client_id, is_phorest) = client.filter(|(id, _)| contract || !may_be_ours(id))?;
         Some(ExternalClient {
             provider: provider.filter(|_| !is_phorest).unwrap_or_else(|| PHOREST.to_owned()),
             client_id,
@@ -326,13 +328,28 @@ impl Reader<'_> {
             (None, Some(id)) => (id, provider),
             (None, None) => return None,
         };
-        // Only a program's own post can say whose a reference is.
-        Some(ExternalBooking { provider: provider.filter(|_| self.rules.contract), id })
+        // Only a program's own post can say whose a reference is, or whoever mapped its fields.
+        let told = provider.filter(|_| self.rules.contract);
+        let mapped = self.rules.provider.filter(|_| !may_be_ours(&id)).map(str::to_owned);
+        Some(ExternalBooking { provider: told.or(mapped), id })
     }
 }
 
 /// The provider of an id that comes without one.
 const PHOREST: &str = "phorest";
+
+/// True for an id of the form of our own: told by an agent or its tool it is what we answered,
+/// come back, and no salon system's.
+fn may_be_ours(id: &str) -> bool {
+    Uuid::try_parse(id).is_ok_and(|id| id.get_version_num() == 7)
+}
+
+/// A provider's name without what it may carry: `Phorest_API` is `phorest`.
+pub(in crate::sources) fn provider_name(text: &str) -> String {
+    let name = text.trim().to_lowercase();
+    let short = name.strip_suffix("_api").or_else(|| name.strip_suffix("-api"));
+    short.unwrap_or(&name).to_owned()
+}
 
 fn instant(calendar: &Calendar, found: &Found) -> Result<DateTime<Utc>, NotATime> {
     calendar.instant(found.raw.text().ok_or(NotATime::Unreadable)?)

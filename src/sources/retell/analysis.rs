@@ -5,6 +5,7 @@
 
 use super::map::Conversation;
 use crate::sources::fields::{Draft, Field, Take, Told, normalise, yes_no};
+use std::collections::BTreeMap;
 
 /// What an analysis says of the whole call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,13 +27,14 @@ pub(super) enum Verdict {
 impl Conversation<'_> {
     /// The verdict of the analysis; of a call without one, that it says nothing.
     pub(super) fn verdict(&self) -> Verdict {
-        let mut draft = Draft::default();
+        let mut draft = self.begun(&BTreeMap::new(), None);
         draft.add(&self.custom.0, &self.custom.1, Take::All);
-        verdict(&draft)
+        // A start that is mapped from elsewhere, the call's own metadata, is not told by the call.
+        verdict(&draft, draft.has_start_in(&self.custom.1))
     }
 }
 
-fn verdict(draft: &Draft) -> Verdict {
+fn verdict(draft: &Draft, has_start: bool) -> Verdict {
     let flag = |field| draft.get(field).map(|found| yes_no(&found.raw));
     let text = |field| draft.get(field).and_then(|found| found.raw.text());
     let status = text(Field::Status).and_then(Told::parse);
@@ -47,7 +49,7 @@ fn verdict(draft: &Draft) -> Verdict {
             Word::Yes
         }
         // Day and clock without a word about them may be a wish.
-        (None, ..) if draft.has_start() => Word::Unclear,
+        (None, ..) if has_start => Word::Unclear,
         (None, ..) => Word::None,
     };
     // What was confirmed in a call about a cancellation is the cancellation.
@@ -91,7 +93,7 @@ mod tests {
     fn of(custom: &Value) -> Verdict {
         let mut draft = Draft::default();
         draft.add(custom.as_object().unwrap(), &Place::object(""), Take::All);
-        verdict(&draft)
+        verdict(&draft, draft.has_start())
     }
 
     #[test]

@@ -43,6 +43,28 @@ skimmed! {
     }
 }
 
+skimmed! {
+    /// The form of a body at a function's address.
+    pub(super) struct Shape<'a> {
+        event "event": Raw<'a>,
+        name "name": Raw<'a>,
+        args "args": Raw<'a>,
+        call "call": Raw<'a>,
+        chat "chat": Raw<'a>,
+    }
+}
+
+impl Shape<'_> {
+    /// True where nothing is told but the arguments: no `args` of their own, and neither a
+    /// function nor an event of a call or chat.
+    pub(super) fn is_arguments_alone(&self) -> bool {
+        let begins = |raw: Raw<'_>, with: char| raw.is_some_and(|raw| raw.get().starts_with(with));
+        let of_a_talk = begins(self.call, '{') || begins(self.chat, '{');
+        let named = begins(self.name, '"') || begins(self.event, '"');
+        !(begins(self.args, '{') || (of_a_talk && named))
+    }
+}
+
 impl<'a> Head<'a> {
     fn talk(&self) -> Option<&TalkHead<'a>> {
         let talks = [&self.call, &self.chat, &self.call_inbound, &self.chat_inbound];

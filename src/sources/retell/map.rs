@@ -3,10 +3,11 @@
 use super::FUNCTION;
 use super::analysis::Verdict;
 use super::body::{Body, Talk};
-use super::names::{Job, job_of};
+use super::names::{Job, Jobs};
 use super::tools::{self, End, ToolCall};
 use crate::domain::booking::ChangeOf;
 use crate::domain::channel::{BookingStatus, Channel};
+use crate::sources::fieldmap::Document;
 use crate::sources::fields::{Draft, Field, Place, Rules, Sender, Take, Told, Understood};
 use crate::sources::{Item, Malformed, Mapped, Reading, Review, Telling, json, tell};
 use chrono::{DateTime, Utc};
@@ -40,6 +41,22 @@ pub(super) fn map(item: &Item, reading: &Reading<'_>) -> Vec<Mapped> {
     }
 }
 
+/// The whole event, where a field map leads into it.
+fn whole(item: &Item, reading: &Reading<'_>) -> Option<Value> {
+    reading.map.filter(|map| map.reads_event() || item.kind == FUNCTION)?;
+    json::object(&item.raw).ok().map(Value::Object)
+}
+
+/// A document with what a tool was asked and what it answered.
+fn beside<'a>(document: Document<'a>, tool: Option<&'a ToolCall>) -> Document<'a> {
+    let Some(tool) = tool else { return document };
+    document.with("args", &tool.arguments, Place::inside_text(&tool.asked_at)).with(
+        "result",
+        &tool.answer,
+        Place::inside_text(&tool.answered_at),
+    )
+}
+
 /// A word for an event that is never read: one of a closed list.
 fn ignored_word(kind: &str) -> String {
     const KNOWN: &[&str] = &[
@@ -66,6 +83,8 @@ pub(super) struct Conversation<'a> {
     /// What the agent noted, and where.
     pub(super) collected: (Map<String, Value>, Place),
     told_at: DateTime<Utc>,
+    /// The whole event, where a field map leads into it.
+    event: Option<Value>,
     reading: &'a Reading<'a>,
 }
 
@@ -117,7 +136,7 @@ impl<'a> Conversation<'a> {
         let place = |inner: &str| Place::object(&format!("{base}/{inner}"));
         let custom_at = place(&format!("{analysis}/custom_analysis_data"));
         let told_at = item.occurred_at.unwrap_or(reading.received_at).min(reading.received_at);
-        let tools = tools::all(talk.lines(), &format!("{base}/{list}"));
+        let tools = tools::all(talk.lines(), &format!("{base}/{list}"), Jobs(reading.map));
         let into = reading.received_at - told_at;
         Self {
             context: talk.context(),
@@ -130,6 +149,7 @@ impl<'a> Conversation<'a> {
             custom: (talk.custom().unwrap_or_default(), custom_at),
             collected: (talk.collected().unwrap_or_default(), place("collected_dynamic_variables")),
             told_at,
+            event: whole(item, reading),
             reading,
         }
     }
@@ -157,7 +177,7 @@ impl<'a> Conversation<'a> {
         match tool.job {
             Job::Cancel => self.change(understood, Told::Cancelled, tool, telling),
             Job::Move => self.change(understood, Told::Rescheduled, tool, telling),
-            Job::Confirm if !tool.tells_booking() => {
+            Job::Confirm if !self.tells_booking(tool) => {
                 self.change(understood, Told::Confirmed, tool, telling)
             }
             _ => tell::booking(understood, BookingStatus::Confirmed, telling),
@@ -181,9 +201,26 @@ impl<'a> Conversation<'a> {
     fn uncorrected(&self, tool: &ToolCall) -> Understood {
         let none = BTreeMap::new();
         let enriched = self.draft(tool, &none).read(&self.rules());
-        let told = Self::told(tool, Draft::default()).read(&self.rules());
+        let told = Self::told(tool, self.begun(&none, Some(tool))).read(&self.rules());
         let enough = !enriched.problems.is_empty() && told.clone().is_complete();
         if enough { told } else { enriched }
+    }
+
+    /// What a person supplied, and what the field map finds in the event and in a tool's call.
+    pub(super) fn begun(
+        &self,
+        overrides: &BTreeMap<String, String>,
+        tool: Option<&ToolCall>,
+    ) -> Draft {
+        let document = beside(Document::of(self.event.as_ref()), tool);
+        Draft::corrected(overrides).mapped(self.reading.map, &document)
+    }
+
+    /// True when a tool says what is booked, or when: a bare reference says neither.
+    fn tells_booking(&self, tool: &ToolCall) -> bool {
+        let document = beside(Document::of(None), Some(tool));
+        let draft = Self::told(tool, Draft::default().mapped(self.reading.map, &document));
+        draft.get(Field::Service).is_some() || draft.has_start()
     }
 
     /// A draft of what the tool itself was asked and answered.
@@ -198,8 +235,8 @@ impl<'a> Conversation<'a> {
     }
 
     fn draft(&self, tool: &ToolCall, overrides: &BTreeMap<String, String>) -> Draft {
-        let mut draft = Self::told(tool, Draft::corrected(overrides));
-        if self.tally.booked == 1 && tool.job.books() && tool.tells_booking() {
+        let mut draft = Self::told(tool, self.begun(overrides, Some(tool)));
+        if self.tally.booked == 1 && tool.job.books() && self.tells_booking(tool) {
             draft.add(&self.custom.0, &self.custom.1, Take::All);
             draft.add(&self.collected.0, &self.collected.1, Take::All);
         }
@@ -233,8 +270,8 @@ impl<'a> Conversation<'a> {
 
     /// A call of a function of ours, in the middle of a conversation: not settled before its end.
     fn function(&self, name: &str, arguments: Map<String, Value>) -> Mapped {
-        let job = job_of(name);
-        let mut draft = Draft::corrected(self.reading.overrides);
+        let job = Jobs(self.reading.map).of(name);
+        let mut draft = self.begun(self.reading.overrides, None);
         draft.add(&arguments, &Place::object("/args"), Take::Tool);
         let whole = draft.get(Field::Service).is_some() || draft.has_start();
         let told_as = tools::told_as(name, &Value::Object(arguments));
@@ -255,7 +292,7 @@ impl<'a> Conversation<'a> {
 
     /// What the analysis tells by itself.
     fn analysis(&self, verdict: Verdict) -> Mapped {
-        let mut draft = Draft::corrected(self.reading.overrides);
+        let mut draft = self.begun(self.reading.overrides, None);
         draft.add(&self.custom.0, &self.custom.1, Take::All);
         draft.add(&self.collected.0, &self.collected.1, Take::All);
         let mut understood = draft.read(&self.rules());
@@ -286,6 +323,7 @@ impl<'a> Conversation<'a> {
             contract: false,
             channel: Some(self.channel),
             sender: Some(&self.sender),
+            provider: self.reading.provider(),
         }
     }
 

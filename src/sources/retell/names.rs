@@ -1,5 +1,6 @@
 //! What a tool does, by its name: agents are free in what they call their tools.
 
+use crate::sources::fieldmap::{FieldMap, ToolJob};
 use crate::sources::fields::normalise;
 
 /// What a tool does to bookings.
@@ -17,10 +18,37 @@ pub(super) enum Job {
     Other,
 }
 
+/// What the tools of a connection do: what its field map says, else what their names say.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Jobs<'a>(pub(super) Option<&'a FieldMap>);
+
+impl Jobs<'_> {
+    /// What a tool does.
+    pub(super) fn of(self, tool: &str) -> Job {
+        match self.mapped(tool) {
+            Some(ToolJob::Book) => Job::Book,
+            Some(ToolJob::Confirm) => Job::Confirm,
+            Some(ToolJob::Change) => Job::Move,
+            Some(ToolJob::Cancel) => Job::Cancel,
+            Some(ToolJob::Ignore) => Job::Other,
+            None => job_of(tool),
+        }
+    }
+
+    /// True for a tool that begins a booking which another one is to finish.
+    pub(super) fn only_begins(self, tool: &str) -> bool {
+        self.mapped(tool).is_none() && normalise(tool).starts_with("start")
+    }
+
+    fn mapped(self, tool: &str) -> Option<ToolJob> {
+        self.0.and_then(|map| map.job_of(tool))
+    }
+}
+
 /// What is done to what: `book_appointment`, `create-booking`, `confirmReservation`.
 ///
 /// A tool that only looks, prepares or sends is none of these, whatever else its name says.
-pub(super) fn job_of(tool: &str) -> Job {
+fn job_of(tool: &str) -> Job {
     const NOUNS: &[&str] = &["appointment", "booking", "job", "reservation"];
     const NOT: &[&str] = &[
         "check", "avail", "status", "lookup", "list", "find", "search", "detail", "link", "sms",
@@ -50,11 +78,6 @@ impl Job {
     pub(super) fn books(self) -> bool {
         matches!(self, Self::Book | Self::Confirm)
     }
-}
-
-/// True for a tool that begins a booking which another one is to finish.
-pub(super) fn only_begins(tool: &str) -> bool {
-    normalise(tool).starts_with("start")
 }
 
 #[cfg(test)]

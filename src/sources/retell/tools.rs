@@ -1,8 +1,8 @@
 //! The tool calls of a conversation, each with its result, and whether it did what it says.
 
 use super::body::Entry;
-use super::names::{Job, job_of, only_begins};
-use crate::sources::fields::{Draft, Field, Place, Raw, Take, is_field, normalise, yes_no};
+use super::names::{Job, Jobs};
+use crate::sources::fields::{Field, Raw, is_field, normalise, yes_no};
 use crate::sources::{json, signature};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -31,18 +31,6 @@ pub(super) struct ToolCall {
     pub(super) answered_at: String,
 }
 
-impl ToolCall {
-    /// True when it says what is booked, or when: a bare reference says neither.
-    pub(super) fn tells_booking(&self) -> bool {
-        let mut draft = Draft::default();
-        for level in levels(&self.answer) {
-            draft.add(level, &Place::inside_text(""), Take::Result);
-        }
-        draft.add(&self.arguments, &Place::inside_text(""), Take::Tool);
-        draft.get(Field::Service).is_some() || draft.has_start()
-    }
-}
-
 /// How a tool call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
@@ -55,13 +43,14 @@ pub(super) enum End {
 }
 
 /// All calls of booking tools, in order. `base` is the pointer of the transcript.
-pub(super) fn all(lines: &[&RawValue], base: &str) -> Vec<ToolCall> {
+pub(super) fn all(lines: &[&RawValue], base: &str, jobs: Jobs<'_>) -> Vec<ToolCall> {
     let results = results(lines);
     let mut items = HashSet::new();
     let mut calls: Vec<ToolCall> = Vec::new();
     for (place, line) in lines.iter().enumerate() {
         let entry = entry(line, "tool_call_invocation");
-        if let Some(mut call) = entry.and_then(|entry| invocation(&results, place, &entry, base)) {
+        let call = entry.and_then(|entry| invocation(&results, place, &entry, base, jobs));
+        if let Some(mut call) = call {
             if !items.insert(call.item.clone()) {
                 call.item = format!("{}#{place}", call.item);
             }
@@ -102,9 +91,10 @@ fn invocation(
     place: usize,
     entry: &Entry<'_>,
     base: &str,
+    jobs: Jobs<'_>,
 ) -> Option<ToolCall> {
     let name = json::id(entry.name)?;
-    let job = job_of(&name);
+    let job = jobs.of(&name);
     if job == Job::Other {
         return None;
     }
@@ -117,7 +107,7 @@ fn invocation(
     let by_id = id.as_ref().map(|id| format!("tool:{id}"));
     let (answer, end, answered_at) = match result_of(results, place, id.as_deref()) {
         Some((at, result)) => {
-            let (answer, end) = read_result(&name, job, result);
+            let (answer, end) = read_result(jobs.only_begins(&name), job, result);
             (answer, end, format!("{base}/{at}/content"))
         }
         None => (Map::new(), End::NotDone, String::new()),
@@ -157,7 +147,7 @@ fn result_of<'a>(
 
 /// What a result says, and whether the tool did its work. `successful` alone says only that the
 /// tool's server answered; the answer's own words count first.
-fn read_result(name: &str, job: Job, result: &Entry<'_>) -> (Map<String, Value>, End) {
+fn read_result(begins: bool, job: Job, result: &Entry<'_>) -> (Map<String, Value>, End) {
     let successful = json::build(result.successful).and_then(|v| v.as_bool());
     let content = json::build(result.content);
     let (answer, said) = match content {
@@ -172,7 +162,7 @@ fn read_result(name: &str, job: Job, result: &Entry<'_>) -> (Map<String, Value>,
     };
     let named = levels(&answer).iter().any(|level| has(level, Field::Reference));
     let end = match (said, successful) {
-        (Some(true), _) if only_begins(name) && !named && !is_booked(&answer) => End::NotDone,
+        (Some(true), _) if begins && !named && !is_booked(&answer) => End::NotDone,
         (Some(true), _) => End::Done,
         // An id was made, and yet the call is told to have failed: a person must look.
         (None, Some(false)) if named => End::Unclear,
@@ -285,7 +275,8 @@ mod tests {
         });
         let entry = entry.to_string();
         let entry: Entry = serde_json::from_str(&entry).unwrap();
-        read_result(name, job_of(name), &entry).1
+        let jobs = Jobs(None);
+        read_result(jobs.only_begins(name), jobs.of(name), &entry).1
     }
 
     #[test]
@@ -355,7 +346,7 @@ mod tests {
             call(result, "true"),
             call(ask, ""),
         ];
-        let found = all(&lines.iter().map(AsRef::as_ref).collect::<Vec<_>>(), "/t");
+        let found = all(&lines.iter().map(AsRef::as_ref).collect::<Vec<_>>(), "/t", Jobs(None));
         let ends: Vec<_> = found.iter().map(|call| (call.item.as_str(), call.end)).collect();
         let expected =
             [("tool:t", End::NotDone), ("tool:t#5", End::Done), ("tool:t#7", End::NotDone)];

@@ -33,8 +33,10 @@ pub(super) fn map(message: &Message<'_>) -> Mapped {
         let problem = Problem { pointer: at, ..Problem::whole("flow_unreadable", detail) };
         return Mapped::NeedsReview(problem.into());
     };
+    let document = message.document().with("answers", &answers, place.clone());
+    let begun = Draft::corrected(message.reading.overrides).mapped(message.reading.map, &document);
     let answers = plain(answers);
-    let draft = draft(message, &answers, &place);
+    let draft = draft(begun, &answers, &place);
     let is_empty = answers.is_empty() && !is_corrected(message);
     read(message, &draft, is_empty)
 }
@@ -70,8 +72,7 @@ fn read(message: &Message<'_>, draft: &Draft, is_empty: bool) -> Mapped {
 /// How many objects of the answers are looked into: a form has a few screens.
 const MOST_OBJECTS: usize = 100;
 
-fn draft(message: &Message<'_>, answers: &Map<String, Value>, place: &Place) -> Draft {
-    let mut draft = Draft::corrected(message.reading.overrides);
+fn draft(mut draft: Draft, answers: &Map<String, Value>, place: &Place) -> Draft {
     let mut levels = vec![(place.clone(), answers)];
     let mut next = 0;
     while let Some((place, level)) = levels.get(next).cloned() {

@@ -4,7 +4,8 @@ use super::message::{AT, Message};
 use super::{choice, flow, system, text};
 use crate::domain::channel::Channel;
 use crate::domain::problem::Problem;
-use crate::sources::fields::{Draft, Rules, Understood};
+use crate::sources::fieldmap::Document;
+use crate::sources::fields::{Draft, Place, Rules, Understood};
 use crate::sources::{Item, Lead, Malformed, Mapped, Reading, Telling, json};
 
 /// Reads one event: a message, an echo of a message of the business, or a change of an id.
@@ -22,7 +23,7 @@ pub(super) fn map(item: &Item, reading: &Reading<'_>) -> Vec<Mapped> {
     if let Some(update) = value.pointer("/user_id_update/0/user_id") {
         return vec![system::id_update(update)];
     }
-    match Message::of(value, item, reading) {
+    match Message::of(&root, value, item, reading) {
         Some(message) if message.text("group_id").is_some() => vec![ignored("group_message")],
         Some(message) if message.text("type") == Some("system") => system::map(&message),
         Some(message) => vec![message.map()],
@@ -138,7 +139,13 @@ impl Message<'_> {
             contract: false,
             channel: Some(Channel::WhatsApp),
             sender: Some(&self.sender),
+            provider: self.reading.provider(),
         }
+    }
+
+    /// What a field map leads through: the event, and the message by a name of its own.
+    pub(super) fn document(&self) -> Document<'_> {
+        Document::of(Some(self.event)).with("message", self.object, Place::object(AT))
     }
 
     /// A telling of this message.

@@ -13,6 +13,8 @@ pub(super) const AT: &str = "/entry/0/changes/0/value/messages/0";
 pub(super) struct Message<'a> {
     /// The message's own object.
     pub(super) object: &'a Map<String, Value>,
+    /// The event it is in.
+    pub(super) event: &'a Value,
     /// Who sent it.
     pub(super) sender: Sender,
     /// Its event.
@@ -23,7 +25,12 @@ pub(super) struct Message<'a> {
 
 impl<'a> Message<'a> {
     /// The message of a change's value; the sender is named by it and by the contact beside it.
-    pub(super) fn of(value: &'a Value, item: &'a Item, reading: &'a Reading<'a>) -> Option<Self> {
+    pub(super) fn of(
+        event: &'a Value,
+        value: &'a Value,
+        item: &'a Item,
+        reading: &'a Reading<'a>,
+    ) -> Option<Self> {
         let object = value.pointer("/messages/0")?.as_object()?;
         let contact = value.pointer("/contacts/0");
         let told = |key: &str| object.get(key).and_then(Value::as_str);
@@ -37,7 +44,7 @@ impl<'a> Message<'a> {
             whatsapp_id: ids.into_iter().flatten().find_map(WhatsAppId::parse),
             profile_name: profile.filter(|name| name.chars().count() <= 200).map(str::to_owned),
         };
-        Some(Self { object, sender, item, reading })
+        Some(Self { object, event, sender, item, reading })
     }
 
     /// A text in the message, by its JSON Pointer.

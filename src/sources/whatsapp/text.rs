@@ -4,7 +4,7 @@ use super::choice::is_yes;
 use super::message::{AT, Message};
 use crate::domain::booking::ChangeOf;
 use crate::domain::channel::BookingStatus;
-use crate::sources::fields::{Draft, Field, Place, Take, Told};
+use crate::sources::fields::{Draft, Field, Place, Take, Told, yes_no};
 use crate::sources::{Mapped, tell};
 use serde_json::{Map, Value};
 
@@ -20,8 +20,11 @@ pub(super) fn map(message: &Message<'_>) -> Mapped {
         return tell::change(message.corrections(), Told::Confirmed, of, message.telling());
     }
     let lines = labelled(text);
-    let mut draft = Draft::corrected(message.reading.overrides);
-    draft.add(&lines, &Place::inside_text(&format!("{AT}/text/body")), Take::All);
+    let place = Place::inside_text(&format!("{AT}/text/body"));
+    let document = message.document().with("lines", &lines, place.clone());
+    let draft = Draft::corrected(message.reading.overrides);
+    let mut draft = draft.mapped(message.reading.map, &document);
+    draft.add(&lines, &place, Take::All);
     if draft.get(Field::Service).is_none() || !draft.has_start() {
         return message.asked();
     }
@@ -30,7 +33,9 @@ pub(super) fn map(message: &Message<'_>) -> Mapped {
 
 fn booking(message: &Message<'_>, draft: &Draft, heading: Heading) -> Mapped {
     let mut understood = draft.read(&message.rules());
+    let said = draft.get(Field::Booked).and_then(|found| yes_no(&found.raw));
     let usual = match heading {
+        Heading::None if said == Some(true) => BookingStatus::Confirmed,
         Heading::Confirmed => BookingStatus::Confirmed,
         Heading::None => BookingStatus::Pending,
         Heading::Other if understood.status_is_set() => BookingStatus::Confirmed,
