@@ -97,10 +97,13 @@ both_engines! {
         assert_eq!(off["outcome"], "ignored", "nobody knows the tool: {off}");
         let text = map().to_string();
         shell.json_with(&["connection", "map", &id, "--file", "-"], &text);
-        let mut number = 2;
+        let (mut number, mut tries) = (2, 0);
         within_five_seconds("the map is in force", || {
-            number += 1;
-            send(&shell, &service, &id, &call(number))["outcome"] == "tracked"
+            tries += 1;
+            let mut body = call(number);
+            // Another call each time: a repeat is answered as the first was.
+            body["call"]["call_id"] = json!(format!("call_try_{tries}"));
+            send(&shell, &service, &id, &body)["outcome"] == "tracked"
         });
         let cancelled = send(&shell, &service, &id, &cancellation(number));
         assert_eq!(cancelled["outcome"], "tracked", "{cancelled}");
