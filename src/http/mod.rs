@@ -81,8 +81,8 @@ fn tenant_routes(config: &mut ServiceConfig) {
     config
         .service(at("/clients").get(clients::list))
         .service(at("/clients/{id}").get(clients::show))
-        .service(at("/bookings").get(bookings::list))
-        .service(at("/bookings/{id}").get(bookings::show))
+        .service(at("/bookings").get(bookings::list::list).post(bookings::write::create))
+        .service(at("/bookings/{id}").get(bookings::show).patch(bookings::write::update))
         .service(at("/events").get(events::list))
         .service(at("/events/{id}").get(events::show))
         .default_service(web::to(problem::not_found));

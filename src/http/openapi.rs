@@ -28,7 +28,7 @@ pub const PATH: &str = "/api/openapi.json";
     ),
     paths(
         clients::list, clients::show,
-        bookings::list, bookings::show,
+        bookings::list::list, bookings::show, bookings::write::create, bookings::write::update,
         events::list, events::show,
     ),
     components(schemas(ProblemJson, FaultJson)),

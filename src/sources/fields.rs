@@ -13,7 +13,7 @@ mod values;
 pub(in crate::sources) use aliases::mappable;
 pub use aliases::{Field, is_field, mappable_names, settable_names};
 pub use draft::{Draft, Found, Place, Take};
-pub(in crate::sources) use read::provider_name;
-pub use read::{Rules, Sender};
+
+pub use read::{Rules, Sender, provider_name};
 pub use understood::{Told, Understood};
 pub use values::{Raw, is_placeholder, normalise, split_name, yes_no};

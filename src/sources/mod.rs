@@ -4,6 +4,7 @@
 //! readings out. A fifth source is one file, one word in the list below, one folder in
 //! `fixtures/`; routing, fixture tests, `send` and the docs read the list.
 
+pub mod api;
 pub mod chat;
 pub mod fieldmap;
 pub mod fields;
@@ -19,6 +20,7 @@ pub mod whatsapp;
 
 use crate::domain::booking::{Change, UnifiedBookingData};
 use crate::domain::channel::Channel;
+use crate::domain::edit::Edit;
 use crate::domain::person::Identity;
 use crate::domain::problem::Problem;
 use crate::domain::sighting::Rank;
@@ -45,6 +47,21 @@ sources![retell, chat, whatsapp, n8n];
 #[must_use]
 pub fn find(name: &str) -> Option<&'static dyn Source> {
     ALL.iter().copied().find(|source| source.name() == name)
+}
+
+/// What people write through the API is told by a source too: no delivery comes to it, nobody
+/// connects it, and its events are listed, shown and read again as all others.
+pub const BY_HAND: &dyn Source = &api::Source;
+
+/// Whoever tells events: the sources, and people by hand.
+pub fn tellers() -> impl Iterator<Item = &'static dyn Source> {
+    ALL.iter().copied().chain([BY_HAND])
+}
+
+/// The teller of this name.
+#[must_use]
+pub fn find_teller(name: &str) -> Option<&'static dyn Source> {
+    tellers().find(|source| source.name() == name)
 }
 
 /// The request headers that a source may read, names in lower case.
@@ -124,6 +141,8 @@ pub enum Mapped {
     Booking(Telling<UnifiedBookingData>),
     /// A change to a booking that tracking is to find.
     Change(Telling<Change>),
+    /// What a person set of a booking.
+    Edit(Telling<Edit>),
     /// Somebody asked and did not book.
     Lead(Lead),
     /// A person's number or id changed.

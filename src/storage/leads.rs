@@ -85,7 +85,8 @@ pub async fn insert(
     now: DateTime<Utc>,
 ) -> Result<Uuid> {
     let id = ids::new(now);
-    let value = |kind| lead.identities.iter().find(|i| i.kind() == kind).map(Identity::value);
+    let of = |kind| lead.identities.iter().find(|i| i.kind() == kind);
+    let value = |kind| of(kind).map(|identity| identity.value().into_owned());
     execute!(
         conn,
         INSERT,
@@ -116,8 +117,9 @@ pub async fn find_open(
     let sql = match identity {
         Identity::Phone(_) => FIND_OPEN_BY_PHONE,
         Identity::WhatsApp(_) => FIND_OPEN_BY_WHATSAPP,
+        Identity::Client(_) => return Ok(None),
     };
-    Ok(fetch_optional!(conn, LeadRow, sql, tenant, identity.value())?)
+    Ok(fetch_optional!(conn, LeadRow, sql, tenant, identity.value().into_owned())?)
 }
 
 /// Counts an interaction, once an event; `event_time` may move the first one back.

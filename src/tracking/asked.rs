@@ -49,10 +49,11 @@ impl Tracker {
         clients::retire_identity(conn, tenant, &change.from).await?;
         clients::insert_identity(conn, tenant, client, &change.to, now).await?;
         if let Some(mut row) = clients::find(conn, tenant, client).await? {
-            let value = Some(change.to.value().to_owned());
+            let value = Some(change.to.value().into_owned());
             match change.to {
                 Identity::Phone(_) => row.phone = value,
                 Identity::WhatsApp(_) => row.whatsapp_id = value,
+                Identity::Client(_) => {}
             }
             row.updated_at = now;
             clients::update(conn, tenant, &row).await?;

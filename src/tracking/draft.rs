@@ -122,6 +122,7 @@ fn tells(sighting: &Sighting) -> bool {
     match &sighting.says {
         Says::Booking(_) => true,
         Says::Change(change) => change.telling.is_some(),
+        Says::Edit(_) => false,
     }
 }
 

@@ -67,12 +67,12 @@ impl Write<'_, '_> {
         };
         let mut row = before.clone();
         for identity in person.into_iter().flat_map(|p| &p.identities) {
-            match identity {
-                Identity::Phone(p) => row.phone.get_or_insert_with(|| p.as_str().to_owned()),
-                Identity::WhatsApp(id) => {
-                    row.whatsapp_id.get_or_insert_with(|| id.as_str().to_owned())
-                }
+            let value = match identity {
+                Identity::Phone(_) => &mut row.phone,
+                Identity::WhatsApp(_) => &mut row.whatsapp_id,
+                Identity::Client(_) => continue,
             };
+            value.get_or_insert_with(|| identity.value().into_owned());
         }
         let laid = told.map(|told| facts::lay(&mut row, told));
         if laid != Some(Laid::Done) {

@@ -186,7 +186,7 @@ impl Write<'_, '_> {
     ) -> Result<Uuid> {
         let id = ids::new(self.now);
         let value = |kind| {
-            person.identities.iter().find(|i| i.kind() == kind).map(|i| i.value().to_owned())
+            person.identities.iter().find(|i| i.kind() == kind).map(|i| i.value().into_owned())
         };
         let first = resolved.members.first().and_then(|m| by_id.get(m));
         let at = first.map_or(self.now, |seen| seen.sighting.order.event_time);
@@ -282,6 +282,7 @@ impl Write<'_, '_> {
             possible_duplicate_of: None,
             flags: serde_json::to_string(flags).unwrap_or_default(),
             booked_at: fold.booked_at,
+            version: booking.before.as_ref().map_or(1, |b| b.version),
             created_at: booking.before.as_ref().map_or(self.now, |b| b.created_at),
             updated_at: self.now,
         }

@@ -35,6 +35,23 @@ impl<T> Patch<T> {
         }
     }
 
+    /// The same, with another value where there is one.
+    pub(in crate::http) fn map<U>(self, of: impl FnOnce(T) -> U) -> Patch<U> {
+        match self {
+            Self::Absent => Patch::Absent,
+            Self::Null => Patch::Null,
+            Self::Value(value) => Patch::Value(of(value)),
+        }
+    }
+
+    /// The value, where there is one.
+    pub(in crate::http) fn value(self) -> Option<T> {
+        match self {
+            Self::Value(value) => Some(value),
+            Self::Absent | Self::Null => None,
+        }
+    }
+
     /// True when it was sent, as `null` or a value.
     pub(in crate::http) fn is_sent(&self) -> bool {
         !matches!(self, Self::Absent)
@@ -60,6 +77,12 @@ impl Fields {
         self.members.contains_key(name)
     }
 
+    /// True when the member is an id.
+    pub(in crate::http) fn names_id(&self, name: &str) -> bool {
+        let text = self.members.get(name).and_then(Value::as_str);
+        text.is_some_and(|text| Uuid::try_parse(text).is_ok())
+    }
+
     /// Notes a fault of a member that was read well by itself.
     pub(in crate::http) fn fault(&mut self, name: &str, code: &str, detail: &str) {
         let pointer = format!("{}/{}", self.at, name.replace('~', "~0").replace('/', "~1"));
@@ -68,6 +91,36 @@ impl Fields {
             other => other.to_string(),
         });
         self.faults.push(Fault::at(&pointer, code, detail, name, value.as_deref()));
+    }
+
+    /// Which of a member's two names was sent: the one of today, unless only the older was.
+    pub(in crate::http) fn either(
+        &mut self,
+        name: &'static str,
+        older: &'static str,
+    ) -> &'static str {
+        match (self.has(name), self.has(older)) {
+            (true, true) => {
+                self.known.push(older);
+                self.fault(older, "field_twice", &format!("{name} is sent too: send one of them"));
+                name
+            }
+            (false, true) => older,
+            _ => name,
+        }
+    }
+
+    /// Notes a member that can't be emptied and is sent as `null`.
+    pub(in crate::http) fn full<T>(&mut self, name: &'static str, read: Patch<T>) -> Option<T> {
+        match read {
+            Patch::Value(value) => Some(value),
+            Patch::Absent => None,
+            Patch::Null => {
+                let detail = format!("{name} can't be empty; leave it out to keep it");
+                self.fault(name, "null_invalid", &detail);
+                None
+            }
+        }
     }
 
     /// Notes that a required member is missing, when it is.
@@ -117,6 +170,11 @@ impl Fields {
                 ("number_invalid", format!("send a whole number between {least} and {most}"))
             })
         })
+    }
+
+    /// Whole minutes of an appointment: at most a day.
+    pub(in crate::http) fn minutes(&mut self, name: &'static str) -> Patch<u32> {
+        self.integer(name, 1..=1440).map(|minutes| u32::try_from(minutes).unwrap_or_default())
     }
 
     /// `true` or `false`.

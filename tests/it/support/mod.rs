@@ -6,6 +6,7 @@ pub(crate) mod bodies;
 pub(crate) mod catalog;
 #[macro_use]
 pub(crate) mod db;
+pub(crate) mod desk;
 pub(crate) mod rows;
 pub(crate) mod shell;
 pub(crate) mod source;
