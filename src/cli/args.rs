@@ -98,7 +98,12 @@ pub(super) fn source() -> impl TypedValueParser<Value = &'static dyn Source> {
 
 /// Reads the name of whoever tells events: a source, or `api`.
 pub(super) fn teller() -> impl TypedValueParser<Value = &'static dyn Source> {
-    let names: Vec<_> = sources::tellers().map(|source| source.name()).collect();
+    let names: Vec<_> = sources::ALL
+        .iter()
+        .copied()
+        .chain([sources::BY_HAND])
+        .map(|source| source.name())
+        .collect();
     PossibleValuesParser::new(names)
         .try_map(|name| sources::find_teller(&name).ok_or("there is no such source"))
 }

@@ -1,6 +1,6 @@
 //! The API's description of itself, OpenAPI 3.1, made from the handlers.
 
-use super::api::{bookings, clients, events};
+use super::api::{bookings, clients, events, leads};
 use super::problem::{FaultJson, ProblemJson};
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -29,6 +29,8 @@ pub const PATH: &str = "/api/openapi.json";
     paths(
         clients::list, clients::show,
         bookings::list::list, bookings::show, bookings::write::create, bookings::write::update,
+        leads::list::list, leads::show, leads::write::create, leads::write::update,
+        leads::write::interact, leads::write::convert,
         events::list, events::show,
     ),
     components(schemas(ProblemJson, FaultJson)),

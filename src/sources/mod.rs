@@ -53,15 +53,10 @@ pub fn find(name: &str) -> Option<&'static dyn Source> {
 /// connects it, and its events are listed, shown and read again as all others.
 pub const BY_HAND: &dyn Source = &api::Source;
 
-/// Whoever tells events: the sources, and people by hand.
-pub fn tellers() -> impl Iterator<Item = &'static dyn Source> {
-    ALL.iter().copied().chain([BY_HAND])
-}
-
-/// The teller of this name.
+/// Whoever tells events, by its name: a source, or people by hand.
 #[must_use]
 pub fn find_teller(name: &str) -> Option<&'static dyn Source> {
-    tellers().find(|source| source.name() == name)
+    find(name).or_else(|| (name == BY_HAND.name()).then_some(BY_HAND))
 }
 
 /// The request headers that a source may read, names in lower case.

@@ -14,6 +14,8 @@ pub mod idempotency;
 pub mod inbox;
 pub mod installation;
 pub mod joins;
+pub mod lead_lists;
+pub mod lead_records;
 pub mod leads;
 pub mod locks;
 pub mod mappings;
@@ -97,6 +99,8 @@ pub fn all_statements() -> Vec<(&'static str, &'static str, &'static str)> {
         ("inbox", inbox::ALL),
         ("installation", installation::ALL),
         ("joins", joins::ALL),
+        ("lead_lists", lead_lists::ALL),
+        ("lead_records", lead_records::ALL),
         ("leads", leads::ALL),
         ("mappings", mappings::ALL),
         ("sightings", sightings::ALL),

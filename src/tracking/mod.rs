@@ -6,6 +6,7 @@
 pub mod again;
 pub mod answer;
 pub mod by_hand;
+pub mod converting;
 pub mod directory;
 pub mod facts;
 pub mod fold;

@@ -123,7 +123,11 @@ impl Write<'_, '_> {
     }
 
     /// Open leads with one of these identities become this client; answers when they first asked.
-    async fn convert_leads(&mut self, client: Uuid, identities: &[Identity]) -> Result<Vec<Told>> {
+    pub(super) async fn convert_leads(
+        &mut self,
+        client: Uuid,
+        identities: &[Identity],
+    ) -> Result<Vec<Told>> {
         let mut asked = Vec::new();
         for identity in identities {
             if let Some(lead) = leads::find_open(self.conn, self.tenant, identity).await? {

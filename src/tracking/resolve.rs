@@ -5,7 +5,7 @@
 //! a labelled reference, the call or message it was told in, or person, start and service.
 //! The same set of sightings therefore ends in the same bookings, however it arrived.
 
-use super::draft::{Draft, duplicates, origin, own_ids};
+use super::draft::{Draft, duplicates, origin, own_ids, owners};
 use super::fold::Fold;
 use crate::domain::booking::{Change, ChangeOf, UnifiedBookingData};
 use crate::domain::channel::BookingStatus;
@@ -395,15 +395,4 @@ impl<'a> Book<'a> {
 /// The labelled references of a telling, by provider.
 fn labels(telling: &UnifiedBookingData) -> BTreeMap<String, String> {
     telling.labelled().map(|(p, id)| (p.to_owned(), id.to_owned())).into_iter().collect()
-}
-
-/// For each id that was answered before, the earliest sighting it was answered for: there it stays.
-fn owners(history: &[&Seen]) -> BTreeMap<Uuid, Uuid> {
-    let mut owners = BTreeMap::new();
-    for sighting in history.iter().map(|one| &one.sighting) {
-        if let Some(id) = sighting.booking_id {
-            owners.entry(id).or_insert(sighting.id);
-        }
-    }
-    owners
 }

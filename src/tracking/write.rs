@@ -8,6 +8,7 @@ use super::resolve::{Resolution, Resolved, Seen};
 use crate::domain::booking::ExternalClient;
 use crate::domain::channel::{BookingStatus, ClientStatus};
 use crate::domain::ids;
+use crate::domain::person::Identity;
 use crate::domain::sighting::Sighting;
 use crate::storage::bookings::BookingRow;
 use crate::storage::clients::ClientRow;
@@ -170,8 +171,9 @@ impl Write<'_, '_> {
         Ok((made, placed))
     }
 
-    async fn give_identities(&mut self, client: Uuid, person: &Person) -> Result<()> {
-        for identity in &person.fresh {
+    pub(super) async fn give_identities(&mut self, client: Uuid, person: &Person) -> Result<()> {
+        let own = |identity: &&Identity| !matches!(identity, Identity::Client(_));
+        for identity in person.fresh.iter().filter(own) {
             clients::insert_identity(self.conn, self.tenant, client, identity, self.now).await?;
         }
         Ok(())

@@ -3,3 +3,4 @@
 pub(super) mod bookings;
 pub(super) mod clients;
 pub(super) mod events;
+pub(super) mod leads;

@@ -2,6 +2,7 @@
 //! for is refused by its name, and every fault is told at once.
 
 use crate::domain::money::{Currency, Money, NotMoney};
+use crate::domain::person::WhatsAppId;
 use crate::domain::phone::{Phone, Region};
 use crate::domain::problem::Problem as Fault;
 use crate::domain::tenant::TenantSettings;
@@ -81,6 +82,16 @@ impl Fields {
     pub(in crate::http) fn names_id(&self, name: &str) -> bool {
         let text = self.members.get(name).and_then(Value::as_str);
         text.is_some_and(|text| Uuid::try_parse(text).is_ok())
+    }
+
+    /// True when the member was sent and is not `null`.
+    pub(in crate::http) fn is_there(&self, name: &str) -> bool {
+        self.members.get(name).is_some_and(|value| !value.is_null())
+    }
+
+    /// Names of the members that were sent.
+    pub(in crate::http) fn names(&self) -> Vec<String> {
+        self.members.keys().cloned().collect()
     }
 
     /// Notes a fault of a member that was read well by itself.
@@ -203,6 +214,16 @@ impl Fields {
             let text = value.as_str().filter(|text| text.len() <= 100);
             let text = text.ok_or(("phone_invalid", wrong.to_owned()))?;
             Phone::parse(text, region).map_err(|_| ("phone_invalid", wrong.to_owned()))
+        })
+    }
+
+    /// A WhatsApp business-scoped user id.
+    pub(in crate::http) fn whatsapp_id(&mut self, name: &'static str) -> Patch<WhatsAppId> {
+        self.take(name, |value| {
+            let found = value.as_str().and_then(WhatsAppId::parse);
+            let wrong =
+                "send the id as WhatsApp does: two capital letters, a dot, letters and digits";
+            found.ok_or(("whatsapp_id_invalid", wrong.to_owned()))
         })
     }
 
