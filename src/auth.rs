@@ -95,13 +95,25 @@ pub async fn by_token(db: &Db, token: &str, now: DateTime<Utc>) -> Result<Access
     let row = tokens::find_live(&mut db.reader().await?.conn(), &hash, now).await?;
     let row = row.ok_or(AuthError::Unknown)?;
     let minute_ago = now - TimeDelta::minutes(1);
-    if row.last_used_at.is_none_or(|at| at < minute_ago) {
-        let mut tx = db.begin().await?;
-        tokens::touch(&mut tx.conn(), row.id, now, minute_ago).await?;
-        tx.commit().await?;
+    if row.last_used_at.is_none_or(|at| at < minute_ago)
+        && let Err(error) = note_use(db, row.id, now, minute_ago).await
+    {
+        // Nobody is turned away because a note could not be made.
+        tracing::debug!(%error, "a token's use could not be noted");
     }
     let role = row.role.parse().map_err(|_| AuthError::Unknown)?;
     Ok(Access { tenant: row.tenant_id, role, token_id: row.id })
+}
+
+async fn note_use(
+    db: &Db,
+    token: Uuid,
+    now: DateTime<Utc>,
+    not_since: DateTime<Utc>,
+) -> storage::Result<()> {
+    let mut tx = db.begin().await?;
+    tokens::touch(&mut tx.conn(), token, now, not_since).await?;
+    tx.commit().await
 }
 
 /// Makes a token and answers its id and the token itself: the only time it can be seen.

@@ -1,8 +1,11 @@
 //! Times as people and programs write them, read into UTC. Never a guess.
 //!
 //! The ladder, strictest first: RFC 3339 with its offset; an epoch in seconds or milliseconds; a
-//! date and a clock without offset, which are the tenant's own; and, where it is known when the
+//! date (in digits, or with the month in English words) and a clock without offset, which are the
+//! tenant's own; and, where it is known when the
 //! words were said, `today`, `tomorrow` and the coming weekdays. Other prose is refused.
+
+mod written;
 
 use super::channel::DateOrder;
 use super::tenant::TenantSettings;
@@ -177,6 +180,9 @@ impl Calendar {
 
     /// The date that a text begins with, and what follows it.
     fn leading_date<'a>(&self, text: &'a str) -> Option<(NaiveDate, &'a str)> {
+        if let Some(found) = written::leading_date(text) {
+            return Some(found);
+        }
         let in_date = |c: char| c.is_ascii_digit() || matches!(c, '-' | '/' | '.');
         let end = text.find(|c| !in_date(c)).unwrap_or(text.len());
         let (date, rest) = text.split_at(end);
@@ -229,26 +235,28 @@ pub fn absolute(text: &str) -> Option<DateTime<Utc>> {
     in_range(epoch(text).or_else(written)?).ok()
 }
 
-/// Reads a time of day: `15:00`, `15:00:00`, `3pm`, `3:00 PM`, `11.30 a.m.` is refused.
+/// Reads a time of day: `15:00`, `15:00:00`, `3pm`, `3:00 PM`, `10 Uhr`; `11.30 a.m.` is refused.
 ///
 /// A one-digit hour without am or pm is refused: people write `3:00` for the afternoon.
 #[must_use]
 pub fn clock(text: &str) -> Option<NaiveTime> {
     let text = text.trim().to_ascii_lowercase();
-    let halves = [("am", 0), ("a.m.", 0), ("pm", 12), ("p.m.", 12)];
-    let half =
-        halves.iter().find_map(|(word, add)| Some((text.strip_suffix(word)?.trim_end(), *add)));
-    let (digits, add) = half.map_or((text.as_str(), None), |(digits, add)| (digits, Some(add)));
+    let hours = text.strip_suffix("uhr").map(str::trim_end);
+    let text = hours.unwrap_or(&text);
+    let halves = [("am", 0), ("a.m.", 0), ("a.m", 0), ("pm", 12), ("p.m.", 12), ("p.m", 12)];
+    let mut halves = halves.iter().filter(|_| hours.is_none());
+    let half = halves.find_map(|(word, add)| Some((text.strip_suffix(word)?.trim_end(), *add)));
+    let (digits, add) = half.map_or((text, None), |(digits, add)| (digits, Some(add)));
     let parts: Vec<&str> = digits.split(':').collect();
     let (hour, minute, second) = match parts.as_slice() {
-        [hour] if add.is_some() => (*hour, "00", "00"),
+        [hour] if add.is_some() || hours.is_some() => (*hour, "00", "00"),
         [hour, minute] => (*hour, *minute, "00"),
         [hour, minute, second] => (*hour, *minute, *second),
         _ => return None,
     };
     let hour = match (number(hour, 2)?, add) {
         (written @ 1..=12, Some(add)) => written % 12 + add,
-        (written, None) if hour.len() == 2 => written,
+        (written, None) if hour.len() == 2 || hours.is_some() => written,
         _ => return None,
     };
     let (second, nanos) = seconds(second)?;
@@ -267,7 +275,8 @@ fn seconds(text: &str) -> Option<(u32, u32)> {
 
 /// A clock, and the offset behind it where there is one.
 fn clock_and_offset(text: &str) -> Option<(NaiveTime, Option<FixedOffset>)> {
-    if let Some(utc) = text.strip_suffix(['Z', 'z']) {
+    let utc = ["Z", "z", " UTC", " GMT"].iter().find_map(|zone| text.strip_suffix(zone));
+    if let Some(utc) = utc {
         return Some((clock(utc)?, FixedOffset::east_opt(0)));
     }
     let Some(place) = text.rfind(['+', '-']) else {
@@ -278,6 +287,8 @@ fn clock_and_offset(text: &str) -> Option<(NaiveTime, Option<FixedOffset>)> {
     let (hours, minutes) = match digits.split_once(':') {
         Some(parts) => parts,
         None if digits.len() == 4 => digits.split_at(2),
+        // As PostgreSQL writes it.
+        None if digits.len() == 2 => (digits, "00"),
         None => return None,
     };
     let two = |text: &str| number(text, 2).filter(|_| text.len() == 2);

@@ -3,7 +3,7 @@
 //! Most of a delivery is never asked for (a transcript's word timings are most of a call), and what
 //! is not built costs nothing. Of a repeated key the last wins, as in [`json`](super::json).
 
-use serde::de::Visitor;
+use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -40,6 +40,18 @@ impl<'a> Visitor<'a> for KeyVisitor {
     }
 }
 
+/// What a member may be read as: a list, an object of such a type, or itself.
+pub(super) trait Member<'a>: Deserialize<'a> {}
+
+impl<'a> Member<'a> for Vec<&'a RawValue> {}
+
+impl<'a> Member<'a> for &'a RawValue {}
+
+/// Reads a member, where it is there.
+pub(super) fn member<'a, T: Member<'a>, E: de::Error>(raw: Raw<'a>) -> Result<Option<T>, E> {
+    raw.map(|raw| serde_json::from_str(raw.get()).map_err(E::custom)).transpose()
+}
+
 /// Defines such types: each member with the key it stands under.
 macro_rules! skimmed {
     ($(#[$doc:meta])* $vis:vis struct $name:ident<$life:lifetime> {
@@ -48,6 +60,8 @@ macro_rules! skimmed {
         $(#[$doc])*
         #[derive(Default)]
         $vis struct $name<$life> { $($(#[$field_doc])* $field_vis $field: $kind),+ }
+
+        impl<$life> $crate::sources::skim::Member<$life> for $name<$life> {}
 
         impl<$life> serde::Deserialize<$life> for $name<$life> {
             fn deserialize<D: serde::Deserializer<$life>>(json: D) -> Result<Self, D::Error> {
@@ -64,16 +78,17 @@ macro_rules! skimmed {
                         self,
                         mut members: A,
                     ) -> Result<Self::Value, A::Error> {
-                        let mut found = $name::default();
+                        $(let mut $field: $crate::sources::skim::Raw<$life> = None;)+
                         while let Some(key) = members.next_key::<$crate::sources::skim::Key>()? {
                             match &*key.0 {
                                 $(key if key == $key.as_bytes() => {
-                                    found.$field = members.next_value()?;
+                                    $field = members.next_value()?;
                                 })+
                                 _ => { members.next_value::<serde::de::IgnoredAny>()?; }
                             }
                         }
-                        Ok(found)
+                        // Only the last of a repeated key is read: an earlier one may be anything.
+                        Ok($name { $($field: $crate::sources::skim::member($field)?),+ })
                     }
                 }
 

@@ -1,7 +1,5 @@
 //! What holds for every source, whatever it is sent.
 
-mod total;
-
 use super::*;
 use crate::domain::channel::DateOrder;
 use crate::domain::money::Currency;

@@ -13,8 +13,16 @@ fn read(text: &str) -> Result<String, NotATime> {
 #[test]
 fn an_offset_says_which_moment_is_meant() {
     for text in [
-        "2026-04-02T15:00:00+01:00", "2026-04-02T15:00:00.000+0100", "2026-04-02 15:00+01:00",
-        "2026-04-02T14:00:00Z", "2026-04-02t14:00z", "2026-04-02T09:00:00-05:00",
+        "2026-04-02T15:00:00+01:00",
+        "2026-04-02T15:00:00.000+0100",
+        "2026-04-02 15:00+01:00",
+        "2026-04-02T14:00:00Z",
+        "2026-04-02t14:00z",
+        "2026-04-02T09:00:00-05:00",
+        "2026-04-02 15:00:00+01",
+        "2026-04-02 14:00:00 UTC",
+        "2 April 2026 14:00 GMT",
+        "Thu, 02 Apr 2026 15:00:00 +0100",
     ] {
         assert_eq!(read(text).as_deref(), Ok("2026-04-02T14:00:00Z"), "{text}");
     }
@@ -25,8 +33,17 @@ fn an_offset_says_which_moment_is_meant() {
 #[test]
 fn a_time_without_offset_is_the_tenants_own() {
     for text in [
-        "2026-04-02T15:00:00", "2026-04-02T15:00", "2026-04-02 15:00", "2026-04-02 3pm",
-        "02/04/2026 15:00", "2.4.2026 3:00 PM", "02-04-2026, 3:00 p.m.", "2026/04/02 15:00:00",
+        "2026-04-02T15:00:00",
+        "2026-04-02T15:00",
+        "2026-04-02 15:00",
+        "2026-04-02 3pm",
+        "02/04/2026 15:00",
+        "2.4.2026 3:00 PM",
+        "02-04-2026, 3:00 p.m.",
+        "2026/04/02 15:00:00",
+        "02/04/2026, 3:00:00\u{202f}PM",
+        "02.04.2026 15 Uhr",
+        "2.4.2026, 15:00 Uhr",
     ] {
         assert_eq!(read(text).as_deref(), Ok("2026-04-02T14:00:00Z"), "{text}");
     }
@@ -49,6 +66,38 @@ fn the_hour_that_the_clocks_skip_or_repeat_is_refused() {
     let said = read("2026-10-25T01:30:00+01:00");
     assert_eq!(said.as_deref(), Ok("2026-10-25T00:30:00Z"));
     assert_eq!(read("2026-03-29T02:00").as_deref(), Ok("2026-03-29T01:00:00Z"));
+}
+
+#[test]
+fn a_month_may_stand_in_words_beside_its_year() {
+    for text in [
+        "2 April 2026 15:00",
+        "2nd of April 2026 at 3pm",
+        "April 2, 2026 at 3:00 PM",
+        "Thursday, April 2nd, 2026 at 3 p.m.",
+        "Thu 2 Apr 2026, 15:00",
+        "APR. 2 2026 3pm",
+    ] {
+        assert_eq!(read(text).as_deref(), Ok("2026-04-02T14:00:00Z"), "{text}");
+    }
+    let ninth = NaiveDate::from_ymd_opt(2026, 9, 9);
+    assert_eq!(dublin().date("9 Sept 2026"), ninth);
+    assert_eq!(dublin().date("May 1, 2026"), NaiveDate::from_ymd_opt(2026, 5, 1));
+    for text in [
+        "April 2 at 3pm",
+        "2 April 3pm",
+        "Friday, April 2, 2026 at 3pm",
+        "April 31, 2026 3pm",
+        "2 Avril 2026 15:00",
+        "2 April 26 15:00",
+        "April 2, 2026 in the afternoon",
+        "April 2, 2026 at 3",
+        "2 ma 2026 15:00",
+        "2 April 2026 or 3 April 2026 15:00",
+    ] {
+        assert_eq!(read(text).err(), Some(NotATime::Unreadable), "{text}");
+    }
+    assert_eq!(read("April 2, 2026").err(), Some(NotATime::NoClock));
 }
 
 #[test]
@@ -118,10 +167,16 @@ fn a_clock_is_read_only_where_it_has_one_reading() {
         ("12am", "00:00:00"),
         ("12:15 pm", "12:15:00"),
         ("09:45", "09:45:00"),
+        ("4:15\u{a0}p.m", "16:15:00"),
+        ("9 Uhr", "09:00:00"),
+        ("9:30 Uhr", "09:30:00"),
     ] {
         assert_eq!(at(text).as_deref(), Some(expected), "{text}");
     }
-    for text in ["3", "3:00", "24:00", "13pm", "0am", "15:0", "10:60", "noon", "-1:00", "1:2:3:4"] {
+    for text in [
+        "3", "3:00", "24:00", "13pm", "0am", "15:0", "10:60", "noon", "-1:00", "1:2:3:4", "uhr",
+        "25 Uhr", "3 pm Uhr",
+    ] {
         assert_eq!(at(text), None, "{text}");
     }
 }

@@ -107,19 +107,41 @@ pub fn yes_no(raw: &Raw) -> Option<bool> {
     }
 }
 
-/// Reads whole minutes, 1 to 1440: `60`, `"60"`, `60 min`, `1 hour`.
+/// Reads whole minutes, 1 to 1440: `60`, `"60"`, `60 min`, `1 hour 30 minutes`, `1.5 h`, `PT1H30M`.
 pub(super) fn minutes(text: &str) -> Option<u32> {
-    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-    let (number, unit) = text.split_at(end);
-    let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
-    let factor = match unit.trim().to_ascii_lowercase().as_str() {
-        "" | "m" | "min" | "mins" | "min." | "minute" | "minutes" => 1,
-        "h" | "hr" | "hrs" | "hour" | "hours" => 60,
+    let text = text.trim().to_ascii_lowercase();
+    let text = text.strip_prefix("pt").unwrap_or(&text);
+    let (first, factor, rest) = minutes_of_part(text)?;
+    let minutes = match rest {
+        "" => first,
+        // Whole hours, and minutes behind them.
+        rest if factor == 60 && first % 60 == 0 => {
+            let rest = rest.strip_prefix("and ").unwrap_or(rest);
+            let (more, _, rest) = minutes_of_part(rest).filter(|(more, ..)| *more < 60)?;
+            first.checked_add(more).filter(|_| rest.is_empty())?
+        }
         _ => return None,
     };
-    let is_whole = !fraction.is_empty() && fraction.bytes().all(|b| b == b'0');
-    let minutes = whole.parse::<u32>().ok()?.checked_mul(factor)?;
-    (is_whole && (1..=1440).contains(&minutes)).then_some(minutes)
+    (1..=1440).contains(&minutes).then_some(minutes)
+}
+
+/// One number in minutes, how many its unit has, and what follows it.
+fn minutes_of_part(text: &str) -> Option<(u32, u32, &str)> {
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, rest) = text.split_at(end);
+    let rest = rest.trim_start();
+    let end = rest.find(|c: char| !c.is_ascii_alphabetic() && c != '.').unwrap_or(rest.len());
+    let (unit, rest) = rest.split_at(end);
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
+    let (factor, fraction) = match (unit, fraction.trim_end_matches('0')) {
+        (_, _) if fraction.is_empty() => return None,
+        ("" | "m" | "min" | "mins" | "min." | "minute" | "minutes", "") => (1, 0),
+        ("h" | "hr" | "hrs" | "hour" | "hours", "") => (60, 0),
+        ("h" | "hr" | "hrs" | "hour" | "hours", "5") => (60, 30),
+        _ => return None,
+    };
+    let minutes = whole.parse::<u32>().ok()?.checked_mul(factor)?.checked_add(fraction)?;
+    Some((minutes, factor, rest.trim_start_matches([' ', ','])))
 }
 
 /// Reads an e-mail address by its form alone, into lower case.
@@ -190,9 +212,17 @@ mod tests {
         for text in ["60", "60 min", "60min", "60.0", "60 Minutes", "1 hour", "1h"] {
             assert_eq!(minutes(text), Some(60), "{text}");
         }
-        for text in
-            ["", "0", "-60", "60.5", "an hour", "1h 30m", "60-90", "1441", "99999999999", "."]
-        {
+        for text in [
+            "90", "1h 30m", "1h30m", "1 hour 30 minutes", "1 hour and 30 min", "1.5 hours",
+            "1.50 h", "PT1H30M", "PT90M", "90.0 mins",
+        ] {
+            assert_eq!(minutes(text), Some(90), "{text}");
+        }
+        for text in [
+            "", "0", "-60", "60.5", "an hour", "60-90", "1441", "99999999999", ".", "1.25 h",
+            "1:30", "30m 1h", "90m 30m", "1h 90m", "1h 30m 10m", "60 or 90", "1h-2h", "25 hours",
+            "60 30", "120m 30m", "1.5h 10m",
+        ] {
             assert_eq!(minutes(text), None, "{text}");
         }
     }
