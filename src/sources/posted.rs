@@ -15,7 +15,7 @@ use crate::domain::channel::{BookingStatus, Channel};
 use crate::domain::problem::Problem;
 use crate::domain::sighting::Rank;
 use crate::domain::when;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -73,10 +73,19 @@ pub(super) fn split(
         account: None,
         tenant: post.tenant(),
         key: key.map_or(DeliveryKey::BodyForAnHour, |key| DeliveryKey::Chosen(key.to_owned())),
-        occurred_at: told_at.or(usual).or_else(|| when::absolute(header(TIMESTAMP)?)),
+        occurred_at: told_at.or(usual).or_else(|| sent_at(header(TIMESTAMP)?, delivery.received_at)),
         rank,
         raw: delivery.body.to_vec(),
     }])
+}
+
+/// When it was sent. The header names a second; of what was sent within one, the arrival says
+/// which came first, where it came at once.
+fn sent_at(timestamp: &str, received_at: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    let second = when::absolute(timestamp)?;
+    let at_once = (TimeDelta::zero()..TimeDelta::seconds(2)).contains(&(received_at - second));
+    let end = second + TimeDelta::microseconds(999_999);
+    Some(if at_once { received_at.min(end) } else { second })
 }
 
 /// Reads the booking, or the change that its `status` tells. Without a `channel` the body must

@@ -4,6 +4,7 @@ use super::*;
 use crate::domain::channel::DateOrder;
 use crate::domain::money::Currency;
 use crate::domain::phone::Region;
+use chrono::TimeDelta;
 use serde_json::json;
 
 fn tenant() -> TenantSettings {
@@ -111,6 +112,15 @@ fn a_program_says_when_it_happened() {
     );
     assert_eq!(at("{}", &sent).as_deref(), Some("2026-01-01T00:00:00+00:00"));
     assert_eq!(at("{}", &[]), None);
+    // Of what was sent within a second and came at once, the arrival says which came first.
+    let sent = |before: i64| {
+        let second = (received_at() - TimeDelta::seconds(before)).timestamp().to_string();
+        at("{}", &[("webhook-timestamp", &second)]).unwrap()
+    };
+    assert_eq!(sent(0), "2026-11-23T12:00:00+00:00");
+    assert_eq!(sent(1), "2026-11-23T11:59:59.999999+00:00");
+    assert_eq!(sent(2), "2026-11-23T11:59:58+00:00");
+    assert_eq!(sent(-1), "2026-11-23T12:00:01+00:00");
 }
 
 #[test]
