@@ -73,7 +73,9 @@ pub(super) fn split(
         account: None,
         tenant: post.tenant(),
         key: key.map_or(DeliveryKey::BodyForAnHour, |key| DeliveryKey::Chosen(key.to_owned())),
-        occurred_at: told_at.or(usual).or_else(|| sent_at(header(TIMESTAMP)?, delivery.received_at)),
+        occurred_at: told_at
+            .or(usual)
+            .or_else(|| sent_at(header(TIMESTAMP)?, delivery.received_at)),
         rank,
         raw: delivery.body.to_vec(),
     }])

@@ -78,7 +78,9 @@ both_engines! {
         let app = TestApp::start(&db).await;
         let tenant = salon(&app).await;
         let n8n = app.connection("n8n", Some(tenant), &[]).await;
-        let post = async |told: Value| {
+        // Told in this order by their own clock: within one second their keys would decide.
+        let post = async |second: u8, mut told: Value| {
+            told["occurredAt"] = json!(format!("2026-03-01T09:00:{second:02}Z"));
             let answer = app.deliver("n8n", Some(&n8n), told.to_string().as_bytes()).await;
             assert_eq!(answer.body["outcome"], "tracked", "{}", answer.body);
             answer
@@ -86,12 +88,12 @@ both_engines! {
         let phone = "+353871234567";
         let mut labelled = workflow(phone, "Cut", "2026-06-02T10:00:00Z");
         labelled["bookingData"]["phorestBookingId"] = json!("PH-1");
-        let one = post(labelled.clone()).await;
-        let other = post(workflow(phone, "Cut", "2026-06-02T11:00:00Z")).await;
+        let one = post(1, labelled.clone()).await;
+        let other = post(2, workflow(phone, "Cut", "2026-06-02T11:00:00Z")).await;
         assert_ne!(one.body["bookingId"], other.body["bookingId"]);
         labelled["bookingData"]["dateTime"] = json!("2026-06-02T11:00:00Z");
         labelled["bookingData"]["status"] = json!("rescheduled");
-        let moved = post(labelled).await;
+        let moved = post(3, labelled).await;
         assert_eq!(app.rows(tenant, "bookings").await.len(), 1);
         for answer in [&one, &other, &moved] {
             let booking = app.read(tenant, &format!("bookings/{}", answer.text("bookingId"))).await;
