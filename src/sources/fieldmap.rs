@@ -20,6 +20,7 @@ use super::fields::{Field, Found, Place, Raw, mappable, mappable_names, normalis
 use pointer::Pointer;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 /// The most bytes of a map's text.
@@ -240,17 +241,44 @@ fn names(what: &str, names: &[String]) -> Result<(), BadMap> {
     }
 }
 
+/// An event that pointers lead into. Where one leads is found out once, however many tellings of
+/// the event ask.
+#[derive(Debug)]
+pub struct Event {
+    value: Value,
+    asked: RefCell<BTreeMap<String, Option<Found>>>,
+}
+
+impl Event {
+    /// The event as it is kept.
+    #[must_use]
+    pub fn new(value: Value) -> Self {
+        Self { value, asked: RefCell::default() }
+    }
+
+    /// The event itself.
+    #[must_use]
+    pub fn value(&self) -> &Value {
+        &self.value
+    }
+
+    fn find(&self, pointer: &Pointer) -> Option<Found> {
+        let find = || pointer.in_event(&self.value).map(|(pointer, raw)| Found { pointer, raw });
+        self.asked.borrow_mut().entry(pointer.to_string()).or_insert_with(find).clone()
+    }
+}
+
 /// What a map's pointers lead through.
 #[derive(Clone, Debug, Default)]
 pub struct Document<'a> {
-    event: Option<&'a Value>,
+    event: Option<&'a Event>,
     beside: Vec<(&'static str, &'a Map<String, Value>, Place)>,
 }
 
 impl<'a> Document<'a> {
     /// An event; `None` where only what stands beside it counts.
     #[must_use]
-    pub fn of(event: Option<&'a Value>) -> Self {
+    pub fn of(event: Option<&'a Event>) -> Self {
         Self { event, beside: Vec::new() }
     }
 
@@ -267,8 +295,7 @@ impl<'a> Document<'a> {
             let (text, raw) = pointer.in_object(object)?;
             return Some(Found { pointer: place.under(&text), raw });
         }
-        let (pointer, raw) = pointer.in_event(self.event?)?;
-        Some(Found { pointer, raw })
+        self.event?.find(pointer)
     }
 }
 

@@ -4,6 +4,7 @@ use crate::sources::fields::Raw;
 use crate::sources::json;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::fmt;
 
 /// The most bytes of a pointer.
 const MOST_BYTES: usize = 512;
@@ -32,7 +33,13 @@ impl TryFrom<String> for Pointer {
 
 impl From<Pointer> for String {
     fn from(pointer: Pointer) -> Self {
-        written(&pointer.0)
+        pointer.to_string()
+    }
+}
+
+impl fmt::Display for Pointer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&written(&self.0))
     }
 }
 

@@ -7,7 +7,7 @@ use super::names::{Job, Jobs};
 use super::tools::{self, End, ToolCall};
 use crate::domain::booking::ChangeOf;
 use crate::domain::channel::{BookingStatus, Channel};
-use crate::sources::fieldmap::Document;
+use crate::sources::fieldmap::{Document, Event};
 use crate::sources::fields::{Draft, Field, Place, Rules, Sender, Take, Told, Understood};
 use crate::sources::{Item, Malformed, Mapped, Reading, Review, Telling, json, tell};
 use chrono::{DateTime, Utc};
@@ -42,9 +42,9 @@ pub(super) fn map(item: &Item, reading: &Reading<'_>) -> Vec<Mapped> {
 }
 
 /// The whole event, where a field map leads into it.
-fn whole(item: &Item, reading: &Reading<'_>) -> Option<Value> {
+fn whole(item: &Item, reading: &Reading<'_>) -> Option<Event> {
     reading.map.filter(|map| map.reads_event() || item.kind == FUNCTION)?;
-    json::object(&item.raw).ok().map(Value::Object)
+    json::object(&item.raw).ok().map(|root| Event::new(Value::Object(root)))
 }
 
 /// A document with what a tool was asked and what it answered.
@@ -84,7 +84,7 @@ pub(super) struct Conversation<'a> {
     pub(super) collected: (Map<String, Value>, Place),
     told_at: DateTime<Utc>,
     /// The whole event, where a field map leads into it.
-    event: Option<Value>,
+    event: Option<Event>,
     reading: &'a Reading<'a>,
 }
 
