@@ -21,7 +21,7 @@ use pointer::Pointer;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// The most bytes of a map's text.
 pub const MOST_BYTES: usize = 16 * 1024;
@@ -246,7 +246,7 @@ fn names(what: &str, names: &[String]) -> Result<(), BadMap> {
 #[derive(Debug)]
 pub struct Event {
     value: Value,
-    asked: RefCell<BTreeMap<String, Option<Found>>>,
+    asked: RefCell<HashMap<Pointer, Option<Found>>>,
 }
 
 impl Event {
@@ -263,8 +263,13 @@ impl Event {
     }
 
     fn find(&self, pointer: &Pointer) -> Option<Found> {
-        let find = || pointer.in_event(&self.value).map(|(pointer, raw)| Found { pointer, raw });
-        self.asked.borrow_mut().entry(pointer.to_string()).or_insert_with(find).clone()
+        if let Some(found) = self.asked.borrow().get(pointer) {
+            return found.clone();
+        }
+        let found = pointer.in_event(&self.value);
+        let found = found.map(|(pointer, raw)| Found { pointer, raw: raw.bounded() });
+        self.asked.borrow_mut().insert(pointer.clone(), found.clone());
+        found
     }
 }
 
@@ -293,7 +298,7 @@ impl<'a> Document<'a> {
         let beside = self.beside.iter().find(|(name, ..)| *name == pointer.first());
         if let Some((_, object, place)) = beside {
             let (text, raw) = pointer.in_object(object)?;
-            return Some(Found { pointer: place.under(&text), raw });
+            return Some(Found { pointer: place.under(&text), raw: raw.bounded() });
         }
         self.event?.find(pointer)
     }

@@ -51,7 +51,11 @@ pub(crate) fn read(source: &dyn Source, body: &[u8]) -> Vec<(Item, Vec<Mapped>)>
 }
 
 /// The same by a field map.
-fn read_by(source: &dyn Source, body: &[u8], map: Option<&FieldMap>) -> Vec<(Item, Vec<Mapped>)> {
+pub(crate) fn read_by(
+    source: &dyn Source,
+    body: &[u8],
+    map: Option<&FieldMap>,
+) -> Vec<(Item, Vec<Mapped>)> {
     let (headers, tenant, overrides) = (Headers::default(), tenant(), BTreeMap::new());
     let delivery = Delivery { body, headers: &headers, received_at: received_at() };
     let reading = Reading { map, ..Reading::plain(&tenant, received_at(), &overrides) };

@@ -4,13 +4,12 @@ use crate::sources::fields::Raw;
 use crate::sources::json;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::fmt;
 
 /// The most bytes of a pointer.
 const MOST_BYTES: usize = 512;
 
 /// A pointer to one value in an event.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub(super) struct Pointer(Vec<String>);
 
@@ -33,13 +32,7 @@ impl TryFrom<String> for Pointer {
 
 impl From<Pointer> for String {
     fn from(pointer: Pointer) -> Self {
-        pointer.to_string()
-    }
-}
-
-impl fmt::Display for Pointer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&written(&self.0))
+        written(&pointer.0)
     }
 }
 

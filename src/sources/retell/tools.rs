@@ -42,7 +42,12 @@ pub(super) enum End {
     Unclear,
 }
 
-/// All calls of booking tools, in order. `base` is the pointer of the transcript.
+/// The most calls of booking tools that are read of one conversation: far more than anybody makes,
+/// and few enough that what a field map adds to each stays in proportion.
+pub(super) const MOST: usize = 1000;
+
+/// All calls of booking tools, in order, or one more than [`MOST`]. `base` is the pointer of the
+/// transcript.
 pub(super) fn all(lines: &[&RawValue], base: &str, jobs: Jobs<'_>) -> Vec<ToolCall> {
     let results = results(lines);
     let mut items = HashSet::new();
@@ -55,6 +60,9 @@ pub(super) fn all(lines: &[&RawValue], base: &str, jobs: Jobs<'_>) -> Vec<ToolCa
                 call.item = format!("{}#{place}", call.item);
             }
             calls.push(call);
+        }
+        if calls.len() > MOST {
+            break;
         }
     }
     calls
