@@ -217,6 +217,32 @@ fn what_a_call_was_begun_with_makes_no_booking() {
 }
 
 #[test]
+fn what_the_agent_noted_tells_a_booking_where_it_says_that_it_was_made() {
+    let noted = |collected: Value| {
+        let mut body = ended(&[]);
+        body["call"]["collected_dynamic_variables"] = collected;
+        body
+    };
+    let mut made = json!({"booking_confirmed": "true", "service": "Cut",
+        "appointment_date": "2026-12-02", "appointment_time": "15:00"});
+    let told = booking(&noted(made.clone()));
+    assert_eq!((told.service_name.as_str(), told.status), ("Cut", BookingStatus::Confirmed));
+    made["appointment_time"] = json!("in the afternoon");
+    assert_eq!(codes(&noted(made.clone())), ["start_unreadable"]);
+    for wish in [
+        json!({"service": "Cut", "appointment_date": "2026-12-02", "appointment_time": "15:00"}),
+        json!({"service": "Cut", "booking_confirmed": "true"}),
+        json!({"booking_confirmed": "false", "service": "Cut", "start": "2026-12-02 15:00"}),
+    ] {
+        assert_eq!(read(&noted(wish.clone())), ignored("no_booking"), "{wish}");
+    }
+    // The analysis knows better.
+    let mut body = analyzed(&json!({"appointment_booked": "No"}));
+    body["call"]["collected_dynamic_variables"] = made;
+    assert_eq!(read(&body), ignored("no_booking"));
+}
+
+#[test]
 fn a_tool_call_that_nobody_can_read_leaves_the_others() {
     let mut broken = asked("t0", "book_appointment", &json!({}));
     for arguments in ["{\"service\":\"Cut\"", "", "null", "[1]", "\"text\""] {
