@@ -4,7 +4,9 @@
 //! Standard Webhooks, or come with a `service` token.
 
 use super::fieldmap::Document;
-use super::fields::{Draft, Field, Place, Raw, Rules, Take, is_placeholder, yes_no};
+use super::fields::{
+    Draft, Field, Place, Raw, Rules, Take, Told, Understood, is_placeholder, normalise, yes_no,
+};
 use super::signature::{self, StandardHeaders};
 use super::skim::{self, skimmed};
 use super::{
@@ -110,6 +112,7 @@ pub(super) fn map(item: &Item, reading: &Reading<'_>, channel: Option<Channel>) 
     };
     let booked = draft.get(Field::Booked).and_then(|found| yes_no(&found.raw));
     let mut understood = draft.read(&rules);
+    post.tell_event(&mut understood);
     if booked == Some(false) && understood.told.is_none() {
         return vec![Mapped::Ignored("no_booking".to_owned())];
     }
@@ -138,6 +141,7 @@ skimmed! {
         metadata "metadata": skim::Raw<'a>,
         occurred_at "occurredAt": skim::Raw<'a>,
         occurred_at_snake "occurred_at": skim::Raw<'a>,
+        event "event": skim::Raw<'a>,
     }
 }
 
@@ -233,6 +237,38 @@ impl<'a> Post<'a> {
             let (key, raw) = told.into_iter().find_map(|(key, raw)| Some((key, raw?)))?;
             Some((place.of(key), Raw::of(&json::build(Some(raw))?)?))
         })
+    }
+
+    /// What the outermost `event` that names a change says of the booking, and where it stands:
+    /// `booking.cancelled`. One that names none (`booking.created`) says nothing.
+    fn event(&self) -> Option<(String, Told)> {
+        self.levels.iter().find_map(|(place, level)| {
+            let word = normalise(&json::word(level.event)?);
+            let bare = ["booking", "appointment"].iter().find_map(|noun| word.strip_prefix(noun));
+            let told = Told::parse(bare.unwrap_or(&word))?;
+            let opens = matches!(told, Told::Pending | Told::Confirmed);
+            (!opens).then(|| (place.of("event"), told))
+        })
+    }
+
+    /// Takes in the change that the body's `event` names. Beside it a status may say in what
+    /// state a moved booking is now; what a person set stays.
+    fn tell_event(&self, understood: &mut Understood) {
+        let Some((pointer, event)) = self.event().filter(|_| !understood.status_is_set()) else {
+            return;
+        };
+        let opens = matches!(understood.told, Some(Told::Pending | Told::Confirmed));
+        match understood.told {
+            None => understood.told = Some(event),
+            Some(_) if opens && event == Told::Rescheduled => understood.told = Some(event),
+            Some(told) if told == event => {}
+            Some(_) => {
+                let detail = "The event and the status name two changes: send one of them.";
+                let problem =
+                    Problem::at(&pointer, "status_contradicts_event", detail, "status", None);
+                understood.problems.push(problem);
+            }
+        }
     }
 
     fn occurred_at_problem(&self) -> Option<Problem> {
