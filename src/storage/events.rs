@@ -9,17 +9,22 @@ statements! {
     INSERT = "
         insert into webhook_events (tenant_id, id, connection_id, source, kind, account_id,
             delivery_key_hash, body_hash, status, reason, problems, understood, answer, overrides,
-            headers, raw, occurred_at, received_at, attempts, updated_at)
+            headers, raw, occurred_at, received_at, attempts, updated_at, review_context)
         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
-            1, $19)";
+            1, $19, $20)";
     UPDATE = "
         update webhook_events set status = $3, reason = $4, problems = $5, understood = $6,
-            answer = $7, overrides = $8, attempts = attempts + 1, updated_at = $9
+            answer = $7, overrides = $8, attempts = attempts + 1, updated_at = $9,
+            review_context = $10, told_again_as = null
         where tenant_id = $1 and id = $2";
     SETTLE = "
-        update webhook_events set status = 'tracked', reason = null, problems = '[]',
-            updated_at = $3
+        update webhook_events set status = $3, reason = $4, problems = $5, told_again_as = $6,
+            answer = coalesce($7, answer), updated_at = $8
         where tenant_id = $1 and id = $2 and status = 'needs_review'";
+    LIST_IN_REVIEW = "
+        select id, problems, understood, answer from webhook_events
+        where tenant_id = $1 and review_context = $2 and status = 'needs_review'
+        order by id";
     RELEASE_KEY = "
         update webhook_events set delivery_key_hash = null
         where tenant_id = $1 and id = $2";
@@ -28,19 +33,21 @@ statements! {
         where tenant_id = $1 and delivery_key_hash = $2";
     FIND = "
         select tenant_id, id, connection_id, source, kind, account_id, delivery_key_hash, status,
-            reason, problems, understood, answer, overrides, headers, raw, occurred_at, received_at, attempts
+            reason, problems, understood, answer, overrides, headers, raw, occurred_at,
+            received_at, attempts, told_again_as
         from webhook_events where tenant_id = $1 and id = $2";
     FIND_ANYWHERE = "
         select tenant_id, id, connection_id, source, kind, account_id, delivery_key_hash, status,
-            reason, problems, understood, answer, overrides, headers, raw, occurred_at, received_at, attempts
+            reason, problems, understood, answer, overrides, headers, raw, occurred_at,
+            received_at, attempts, told_again_as
         from webhook_events where id = $1";
     LIST_BY_BOOKING = "
         select id, source, kind, occurred_at, received_at from webhook_events
         where tenant_id = $1 and id in (
             select event_id from booking_sightings where tenant_id = $1 and booking_id = $2)";
     LIST = "
-        select tenant_id, id, source, kind, status, reason, problems, answer, occurred_at,
-            received_at, attempts
+        select tenant_id, id, source, kind, status, reason, problems, answer, told_again_as,
+            occurred_at, received_at, attempts
         from webhook_events
         where tenant_id = $1 and id < $2
             and (cast($3 as text) is null or status = $3)
@@ -92,6 +99,36 @@ pub struct Outcome<'a> {
     pub answer: &'a str,
     /// The fields that a person supplied, as a JSON object.
     pub overrides: Option<&'a str>,
+    /// The call or message in which something was told that needs a person.
+    pub review_context: Option<&'a str>,
+}
+
+/// An event that waits for a person, as far as a later telling may settle it.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct OpenReview {
+    /// Its id.
+    pub id: Uuid,
+    /// A JSON array of problems.
+    pub problems: String,
+    /// What was understood, as JSON.
+    pub understood: Option<String>,
+    /// What the caller was told, as JSON.
+    pub answer: String,
+}
+
+/// What became of an event that waited for a person.
+#[derive(Clone, Debug)]
+pub struct Settled {
+    /// Its state.
+    pub status: EventStatus,
+    /// Why it isn't tracked, where it isn't.
+    pub reason: Option<String>,
+    /// The problems, as a JSON array.
+    pub problems: String,
+    /// The booking that a later telling made, where one did what this could not.
+    pub told_again_as: Option<Uuid>,
+    /// What the caller is told, as JSON, where that is not settled yet.
+    pub answer: Option<String>,
 }
 
 /// What a repeat needs to know of the first.
@@ -148,6 +185,8 @@ pub struct EventRow {
     pub received_at: DateTime<Utc>,
     /// How often it was read.
     pub attempts: i32,
+    /// The booking that a later telling of the same made, where this made none.
+    pub told_again_as: Option<Uuid>,
 }
 
 /// An event's row as lists show it.
@@ -175,6 +214,8 @@ pub struct EventSummary {
     pub received_at: DateTime<Utc>,
     /// How often it was read.
     pub attempts: i32,
+    /// The booking that a later telling of the same made, where this made none.
+    pub told_again_as: Option<Uuid>,
 }
 
 /// An event, as far as a booking that it told shows it.
@@ -224,7 +265,8 @@ pub async fn insert(
         event.raw,
         event.occurred_at,
         event.received_at,
-        now
+        now,
+        outcome.review_context
     )?;
     Ok(())
 }
@@ -251,18 +293,48 @@ pub async fn update(
         outcome.understood,
         outcome.answer,
         outcome.overrides,
+        now,
+        outcome.review_context
+    )?;
+    Ok(())
+}
+
+/// Says what became of an event that waited for a person.
+///
+/// # Errors
+/// When the database fails.
+pub async fn settle(
+    conn: &mut Conn<'_>,
+    tenant: Uuid,
+    id: Uuid,
+    settled: &Settled,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    execute!(
+        conn,
+        SETTLE,
+        tenant,
+        id,
+        settled.status.as_str(),
+        settled.reason.as_deref(),
+        settled.problems.as_str(),
+        settled.told_again_as,
+        settled.answer.as_deref(),
         now
     )?;
     Ok(())
 }
 
-/// Marks an event tracked whose last waiting change found its booking.
+/// The events that wait for a person with something told in this call or message.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn settle(conn: &mut Conn<'_>, tenant: Uuid, id: Uuid, now: DateTime<Utc>) -> Result<()> {
-    execute!(conn, SETTLE, tenant, id, now)?;
-    Ok(())
+pub async fn list_in_review(
+    conn: &mut Conn<'_>,
+    tenant: Uuid,
+    context: &str,
+) -> Result<Vec<OpenReview>> {
+    Ok(fetch_all!(conn, OpenReview, LIST_IN_REVIEW, tenant, context)?)
 }
 
 /// Lets another event have this one's delivery key.

@@ -97,9 +97,12 @@ fn check(taken: &Taken, supplied: &BTreeMap<String, String>) -> Result<(), Again
         let is_supplied = |p: &Problem| {
             p.pointer.is_empty() && p.field.as_ref().is_some_and(|f| supplied.contains_key(f))
         };
-        problems.extend(review.problems.into_iter().filter(is_supplied));
+        for problem in review.problems.into_iter().filter(is_supplied) {
+            if !problems.contains(&problem) {
+                problems.push(problem);
+            }
+        }
     }
-    problems.dedup();
     if problems.is_empty() { Ok(()) } else { Err(AgainError::Supplied(problems)) }
 }
 

@@ -118,9 +118,14 @@ fn contexts(sighting: &Sighting) -> impl Iterator<Item = String> {
 /// The identities to lock before anything is read that a sighting may change.
 pub(super) fn locks(sighting: &Sighting) -> BTreeSet<String> {
     let people = identities(sighting).into_iter().map(|i| i.key());
-    let contexts = contexts(sighting).map(|c| format!("context:{c}"));
+    let contexts = contexts(sighting).map(|c| context_lock(&c));
     let reference = keys(sighting).external_key.map(|k| format!("reference:{k}"));
     people.chain(contexts).chain(reference).collect()
+}
+
+/// What is locked for a call or message.
+pub(super) fn context_lock(context: &str) -> String {
+    format!("context:{context}")
 }
 
 /// Reads, until nothing new turns up, the sightings that share an identity with the new ones.

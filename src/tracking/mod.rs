@@ -21,6 +21,7 @@ mod outcome;
 mod people_rows;
 mod repeat;
 mod route;
+mod settle;
 mod vouch;
 mod work;
 mod write;
@@ -136,6 +137,7 @@ impl Tracker {
         locked.extend(
             asked::identities(&work.mapped).iter().map(super::domain::person::Identity::key),
         );
+        locked.extend(settle::review_contexts(&work.mapped).map(gather::context_lock));
         locked.extend(work.key_hash.iter().map(|key| format!("delivery:{key}")));
         let mut failure = None;
         for attempt in 0..ATTEMPTS {
@@ -227,6 +229,7 @@ impl Tracker {
         decided.finish(lead, &moved);
         self.store_event(write.conn, work, &decided, key).await?;
         write.rest(&gathered, &plan, &fresh).await?;
+        write.settle_reviews(&work.contexts(), work.event_id, &mut decided.answer).await?;
         if let Some(lead) = lead {
             let (id, now) = (work.event_id, self.clock.now());
             leads::count_interaction(conn, tenant, lead, id, told_at(work.taken), now).await?;

@@ -27,6 +27,7 @@ mod refusing_schemes;
 mod repeats;
 mod resolve;
 mod schema;
+mod settled;
 mod statements;
 mod tenants_apart;
 mod tracking;
