@@ -288,3 +288,6 @@ impl<'a> Post<'a> {
         ))
     }
 }
+
+#[cfg(test)]
+mod tests;

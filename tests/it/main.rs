@@ -29,5 +29,6 @@ mod resolve;
 mod schema;
 mod settled;
 mod statements;
+mod supplied;
 mod tenants_apart;
 mod tracking;
