@@ -25,6 +25,50 @@ const ID: &str = "webhook-id";
 const TIMESTAMP: &str = "webhook-timestamp";
 const SIGNATURE: &str = "webhook-signature";
 
+/// What chat and n8n declare alike of themselves: who posts, how it is signed, how it is answered.
+macro_rules! declarations {
+    () => {
+        fn body_limit(&self) -> usize {
+            1024 * 1024
+        }
+
+        fn manners(&self) -> $crate::sources::Manners {
+            $crate::sources::Manners::Correct
+        }
+
+        fn takes_tokens(&self) -> bool {
+            true
+        }
+
+        fn makes_secrets(&self) -> bool {
+            true
+        }
+
+        fn is_signed(&self, headers: &$crate::sources::Headers) -> bool {
+            $crate::sources::posted::is_signed(headers)
+        }
+
+        fn verify(
+            &self,
+            secret: &str,
+            delivery: &$crate::sources::Delivery<'_>,
+        ) -> $crate::sources::Checked {
+            $crate::sources::posted::verify(secret, delivery)
+        }
+
+        fn sign(
+            &self,
+            secret: &str,
+            body: &[u8],
+            id: &str,
+            now: chrono::DateTime<chrono::Utc>,
+        ) -> Result<Vec<(&'static str, String)>, String> {
+            $crate::sources::posted::sign(secret, body, id, now)
+        }
+    };
+}
+pub(super) use declarations;
+
 /// True when the delivery claims to be signed.
 pub(super) fn is_signed(headers: &Headers) -> bool {
     headers.get(SIGNATURE).is_some()
@@ -117,6 +161,7 @@ pub(super) fn map(item: &Item, reading: &Reading<'_>, channel: Option<Channel>) 
         return vec![Mapped::Ignored("no_booking".to_owned())];
     }
     understood.problems.extend(post.occurred_at_problem());
+    understood.problems.extend(post.misshapen());
     let telling = Telling {
         item: "booking".to_owned(),
         seq: 0,
@@ -237,6 +282,17 @@ impl<'a> Post<'a> {
             let (key, raw) = told.into_iter().find_map(|(key, raw)| Some((key, raw?)))?;
             Some((place.of(key), Raw::of(&json::build(Some(raw))?)?))
         })
+    }
+
+    /// A booking that is announced and is no object: a list, or JSON put into a text.
+    fn misshapen(&self) -> Option<Problem> {
+        let (place, level) = self.levels.last()?;
+        let told =
+            [("bookingData", level.booking_data), ("booking_data", level.booking_data_snake)];
+        let (key, raw) = told.into_iter().find_map(|(key, raw)| Some((key, raw?)))?;
+        Raw::of(&json::build(Some(raw))?)?;
+        let detail = "It is not a JSON object; send {…}, neither a list nor a text.";
+        Some(Problem::at(&place.of(key), "value_unreadable", detail, key, None))
     }
 
     /// What the outermost `event` that names a change says of the booking, and where it stands:

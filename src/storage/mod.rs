@@ -3,6 +3,7 @@
 //! One text serves both engines. Where a statement must differ, a pair stands side by side:
 //! there is one, in [`locks`].
 
+mod aliases;
 pub mod bookings;
 pub mod clients;
 pub mod connections;
@@ -84,6 +85,7 @@ pub(crate) use {execute, fetch_all, fetch_optional, statements};
 #[must_use]
 pub fn all_statements() -> Vec<(&'static str, &'static str, &'static str)> {
     let files = [
+        ("aliases", aliases::ALL),
         ("bookings", bookings::ALL),
         ("clients", clients::ALL),
         ("connections", connections::ALL),

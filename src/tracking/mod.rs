@@ -40,7 +40,7 @@ use chrono::{DateTime, Utc};
 use gather::{Stopped, gather};
 use outcome::Decided;
 use repeat::Repeat;
-use resolve::{Resolution, resolve};
+use resolve::Resolution;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -211,13 +211,13 @@ impl Tracker {
     ) -> Result<Decided, Trouble> {
         let tenant = work.taken.tenant.id;
         let (fresh, kept) = Self::fresh(conn, work).await?;
-        let gathered = match gather(conn, tenant, &fresh, &work.links(), locked).await {
+        let (gathered, resolution) = match gather(conn, tenant, &fresh, &work.links(), locked).await
+        {
             Ok(gathered) => gathered,
             Err(Stopped::Storage(error)) => return Err(error.into()),
             Err(Stopped::Relock(more)) => return Err(Trouble::Relock(more)),
             Err(Stopped::TooMany) => return self.keep_apart(conn, work, key).await,
         };
-        let resolution = resolve(&gathered.seen);
         let lead = self.open_lead(conn, work).await?;
         let mut moved = Vec::new();
         for change in work.identity_changes() {

@@ -395,4 +395,24 @@ both_engines! {
             );
         }
     }
+
+    async fn a_slot_that_only_two_tellings_together_name_is_looked_at(db: TestDb) {
+        let db = Db::open(&db.url).await.unwrap();
+        let key = MasterKey::parse(MASTER_KEY).unwrap();
+        let tracker = Tracker::new(db.clone(), key, Clock::system());
+        let happening = |number, minute, phone, hour, id, what| {
+            Happening { number, minute, phone, hour, id, what }
+        };
+        // The reference's booking is the second phone's by the first telling, at 11 by the third:
+        // where the second stands, which nothing in the first and the third names.
+        let book = What::Book { named: false, staff: false };
+        let first = happening(0, 1, 2, 10, Some(2), book);
+        let second = happening(1, 2, 2, 11, None, What::Form);
+        let third = happening(2, 3, 3, 11, Some(2), What::Chat);
+        let told = [first.clone(), second.clone(), third.clone()];
+        let as_told = end_state(&db, &tracker, &told, Looks::InTheEnd).await;
+        assert_eq!(as_told["bookings"].as_array().unwrap().len(), 1, "{as_told:#}");
+        let late = end_state(&db, &tracker, &[second, third, first], Looks::InTheEnd).await;
+        assert_eq!(late, as_told);
+    }
 }

@@ -195,6 +195,25 @@ fn what_a_person_supplies_for_a_passed_on_event_stands_nowhere_in_the_body() {
 }
 
 #[test]
+fn a_booking_that_is_no_object_is_named() {
+    let booking = json!({"phone": "+353871234567", "service": "Facial"});
+    for odd in [json!(booking.to_string()), json!([booking]), json!(7)] {
+        let mapped = read(&json!({"tenantId": "liffey-light", "bookingData": odd}));
+        let named = ("/bookingData", "value_unreadable");
+        assert!(problems(&mapped).contains(&named), "{odd}: {mapped:?}");
+    }
+    for nothing in [json!(null), json!(""), json!([])] {
+        let mut flat = with("notes", json!("x"))["bookingData"].clone();
+        flat["bookingData"] = nothing;
+        assert_eq!(booking_of(&flat), "Facial");
+    }
+}
+
+fn booking_of(body: &Value) -> String {
+    booking(&read(body)).service_name.clone()
+}
+
+#[test]
 fn the_outermost_tenant_is_the_one_that_is_named() {
     for body in [
         json!({"tenantId": "a", "bookingData": {"tenantId": "b"}}),
