@@ -17,14 +17,6 @@ statements! {
             answer = $7, overrides = $8, attempts = attempts + 1, updated_at = $9,
             review_context = $10, told_again_as = null
         where tenant_id = $1 and id = $2";
-    SETTLE = "
-        update webhook_events set status = $3, reason = $4, problems = $5, told_again_as = $6,
-            answer = coalesce($7, answer), updated_at = $8
-        where tenant_id = $1 and id = $2 and status = 'needs_review'";
-    LIST_IN_REVIEW = "
-        select id, problems, understood, answer from webhook_events
-        where tenant_id = $1 and review_context = $2 and status = 'needs_review'
-        order by id";
     RELEASE_KEY = "
         update webhook_events set delivery_key_hash = null
         where tenant_id = $1 and id = $2";
@@ -101,34 +93,6 @@ pub struct Outcome<'a> {
     pub overrides: Option<&'a str>,
     /// The call or message in which something was told that needs a person.
     pub review_context: Option<&'a str>,
-}
-
-/// An event that waits for a person, as far as a later telling may settle it.
-#[derive(Clone, Debug, sqlx::FromRow)]
-pub struct OpenReview {
-    /// Its id.
-    pub id: Uuid,
-    /// A JSON array of problems.
-    pub problems: String,
-    /// What was understood, as JSON.
-    pub understood: Option<String>,
-    /// What the caller was told, as JSON.
-    pub answer: String,
-}
-
-/// What became of an event that waited for a person.
-#[derive(Clone, Debug)]
-pub struct Settled {
-    /// Its state.
-    pub status: EventStatus,
-    /// Why it isn't tracked, where it isn't.
-    pub reason: Option<String>,
-    /// The problems, as a JSON array.
-    pub problems: String,
-    /// The booking that a later telling made, where one did what this could not.
-    pub told_again_as: Option<Uuid>,
-    /// What the caller is told, as JSON, where that is not settled yet.
-    pub answer: Option<String>,
 }
 
 /// What a repeat needs to know of the first.
@@ -297,44 +261,6 @@ pub async fn update(
         outcome.review_context
     )?;
     Ok(())
-}
-
-/// Says what became of an event that waited for a person.
-///
-/// # Errors
-/// When the database fails.
-pub async fn settle(
-    conn: &mut Conn<'_>,
-    tenant: Uuid,
-    id: Uuid,
-    settled: &Settled,
-    now: DateTime<Utc>,
-) -> Result<()> {
-    execute!(
-        conn,
-        SETTLE,
-        tenant,
-        id,
-        settled.status.as_str(),
-        settled.reason.as_deref(),
-        settled.problems.as_str(),
-        settled.told_again_as,
-        settled.answer.as_deref(),
-        now
-    )?;
-    Ok(())
-}
-
-/// The events that wait for a person with something told in this call or message.
-///
-/// # Errors
-/// When the database fails.
-pub async fn list_in_review(
-    conn: &mut Conn<'_>,
-    tenant: Uuid,
-    context: &str,
-) -> Result<Vec<OpenReview>> {
-    Ok(fetch_all!(conn, OpenReview, LIST_IN_REVIEW, tenant, context)?)
 }
 
 /// Lets another event have this one's delivery key.

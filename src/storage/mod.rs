@@ -16,6 +16,7 @@ pub mod joins;
 pub mod leads;
 pub mod locks;
 pub mod mappings;
+pub mod reviews;
 pub mod seal;
 pub mod sightings;
 pub mod tenants;
@@ -97,6 +98,7 @@ pub fn all_statements() -> Vec<(&'static str, &'static str, &'static str)> {
         ("joins", joins::ALL),
         ("leads", leads::ALL),
         ("mappings", mappings::ALL),
+        ("reviews", reviews::ALL),
         ("sightings", sightings::ALL),
         ("tenants", tenants::ALL),
         ("tokens", tokens::ALL),

@@ -13,7 +13,7 @@ use crate::domain::channel::EventStatus;
 use crate::domain::problem::Problem;
 use crate::domain::sighting::{Says, Sighting};
 use crate::sources::{Mapped, Meant, Review, Telling};
-use crate::storage::events::{OpenReview, Settled};
+use crate::storage::reviews::{self, OpenReview, Settled};
 use crate::storage::sightings::Lookup;
 use crate::storage::{Error, Result, bookings, events, sightings};
 use serde_json::Value;
@@ -49,7 +49,7 @@ impl Write<'_, '_> {
             told_again_as: row.told_again_as,
             answer: None,
         };
-        events::settle(self.conn, self.tenant, event, &settled, self.now).await
+        reviews::settle(self.conn, self.tenant, event, &settled, self.now).await
     }
 
     /// Settles what waits for a person in these calls and messages and was told again there since.
@@ -61,7 +61,7 @@ impl Write<'_, '_> {
         answer: &mut Answer,
     ) -> Result<()> {
         for context in contexts {
-            let open = events::list_in_review(self.conn, self.tenant, context).await?;
+            let open = reviews::list(self.conn, self.tenant, context).await?;
             if open.is_empty() {
                 continue;
             }
@@ -102,7 +102,7 @@ impl Write<'_, '_> {
             replaced = Some(write(own, "answer")?);
         }
         let settled = Settled { answer: replaced, ..settled };
-        events::settle(self.conn, self.tenant, row.id, &settled, self.now).await
+        reviews::settle(self.conn, self.tenant, row.id, &settled, self.now).await
     }
 }
 
