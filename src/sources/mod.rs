@@ -203,19 +203,32 @@ pub struct Review {
     pub problems: Vec<Problem>,
     /// What was understood, by the names of `UnifiedBookingData`: what `--set` adds to.
     pub understood: BTreeMap<String, Value>,
+    /// Where in a call or message it was told: what a later telling of the same is known by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<Box<Telling<Meant>>>,
+}
+
+/// What was meant by a telling that could not be read with certainty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Meant {
+    /// A booking.
+    Booking,
+    /// A change to one.
+    Change,
 }
 
 impl Review {
     /// A review with one problem of the whole body.
     #[must_use]
     pub fn whole(code: &str, detail: &str) -> Self {
-        Self { problems: vec![Problem::whole(code, detail)], understood: BTreeMap::new() }
+        Problem::whole(code, detail).into()
     }
 }
 
 impl From<Problem> for Review {
     fn from(problem: Problem) -> Self {
-        Self { problems: vec![problem], understood: BTreeMap::new() }
+        Self { problems: vec![problem], ..Self::default() }
     }
 }
 

@@ -21,6 +21,7 @@ mod outcome;
 mod people_rows;
 mod repeat;
 mod route;
+mod settle;
 mod vouch;
 mod work;
 mod write;
@@ -39,7 +40,7 @@ use chrono::{DateTime, Utc};
 use gather::{Stopped, gather};
 use outcome::Decided;
 use repeat::Repeat;
-use resolve::{Resolution, resolve};
+use resolve::Resolution;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -136,6 +137,7 @@ impl Tracker {
         locked.extend(
             asked::identities(&work.mapped).iter().map(super::domain::person::Identity::key),
         );
+        locked.extend(settle::review_contexts(&work.mapped).map(gather::context_lock));
         locked.extend(work.key_hash.iter().map(|key| format!("delivery:{key}")));
         let mut failure = None;
         for attempt in 0..ATTEMPTS {
@@ -209,13 +211,13 @@ impl Tracker {
     ) -> Result<Decided, Trouble> {
         let tenant = work.taken.tenant.id;
         let (fresh, kept) = Self::fresh(conn, work).await?;
-        let gathered = match gather(conn, tenant, &fresh, &work.links(), locked).await {
+        let (gathered, resolution) = match gather(conn, tenant, &fresh, &work.links(), locked).await
+        {
             Ok(gathered) => gathered,
             Err(Stopped::Storage(error)) => return Err(error.into()),
             Err(Stopped::Relock(more)) => return Err(Trouble::Relock(more)),
             Err(Stopped::TooMany) => return self.keep_apart(conn, work, key).await,
         };
-        let resolution = resolve(&gathered.seen);
         let lead = self.open_lead(conn, work).await?;
         let mut moved = Vec::new();
         for change in work.identity_changes() {
@@ -227,6 +229,7 @@ impl Tracker {
         decided.finish(lead, &moved);
         self.store_event(write.conn, work, &decided, key).await?;
         write.rest(&gathered, &plan, &fresh).await?;
+        write.settle_reviews(&work.contexts(), work.event_id, &mut decided.answer).await?;
         if let Some(lead) = lead {
             let (id, now) = (work.event_id, self.clock.now());
             leads::count_interaction(conn, tenant, lead, id, told_at(work.taken), now).await?;

@@ -29,6 +29,8 @@ mod refusing_schemes;
 mod repeats;
 mod resolve;
 mod schema;
+mod settled;
 mod statements;
+mod supplied;
 mod tenants_apart;
 mod tracking;
