@@ -98,14 +98,10 @@ pub(super) fn source() -> impl TypedValueParser<Value = &'static dyn Source> {
 
 /// Reads the name of whoever tells events: a source, or `api`.
 pub(super) fn teller() -> impl TypedValueParser<Value = &'static dyn Source> {
-    let names: Vec<_> = sources::ALL
-        .iter()
-        .copied()
-        .chain([sources::BY_HAND])
-        .map(|source| source.name())
-        .collect();
+    let all = sources::ALL.iter().chain([&sources::api::BY_HAND]);
+    let names: Vec<_> = all.map(|source| source.name()).collect();
     PossibleValuesParser::new(names)
-        .try_map(|name| sources::find_teller(&name).ok_or("there is no such source"))
+        .try_map(|name| sources::api::find_teller(&name).ok_or("there is no such source"))
 }
 
 /// Reads `30s`, `15m`, `24h` or `7d`.

@@ -13,6 +13,16 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+/// What people write through the API is told by a source too: no delivery comes to it, nobody
+/// connects it, and its events are listed, shown and read again as all others.
+pub const BY_HAND: &dyn super::Source = &Source;
+
+/// Whoever tells events, by its name: a source, or people by hand.
+#[must_use]
+pub fn find_teller(name: &str) -> Option<&'static dyn super::Source> {
+    super::find(name).or_else(|| (name == BY_HAND.name()).then_some(BY_HAND))
+}
+
 /// What a person wrote, as it is kept.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

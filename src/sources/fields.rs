@@ -7,13 +7,14 @@
 mod aliases;
 mod draft;
 mod read;
+mod supplied;
 mod understood;
 mod values;
 
 pub(in crate::sources) use aliases::mappable;
 pub use aliases::{Field, is_field, mappable_names, settable_names};
 pub use draft::{Draft, Found, Place, Take};
-
 pub use read::{Rules, Sender, provider_name};
+pub use supplied::unreadable;
 pub use understood::{Told, Understood};
 pub use values::{Raw, is_placeholder, normalise, split_name, yes_no};

@@ -1,7 +1,5 @@
-//! Where deliveries come from. One file a source: verify and map.
-//!
-//! No input or output here, no clock, no database, no web framework: bytes and settings in,
-//! readings out. A fifth source is one file, one word in the list below, one folder in
+//! Where deliveries come from. One file a source: verify and map. No input or output here, no
+//! clock, no database, no web framework: bytes and settings in, readings out. A fifth source is one file, one word in the list below, one folder in
 //! `fixtures/`; routing, fixture tests, `send` and the docs read the list.
 
 pub mod api;
@@ -47,16 +45,6 @@ sources![retell, chat, whatsapp, n8n];
 #[must_use]
 pub fn find(name: &str) -> Option<&'static dyn Source> {
     ALL.iter().copied().find(|source| source.name() == name)
-}
-
-/// What people write through the API is told by a source too: no delivery comes to it, nobody
-/// connects it, and its events are listed, shown and read again as all others.
-pub const BY_HAND: &dyn Source = &api::Source;
-
-/// Whoever tells events, by its name: a source, or people by hand.
-#[must_use]
-pub fn find_teller(name: &str) -> Option<&'static dyn Source> {
-    find(name).or_else(|| (name == BY_HAND.name()).then_some(BY_HAND))
 }
 
 /// The request headers that a source may read, names in lower case.
@@ -217,19 +205,32 @@ pub struct Review {
     pub problems: Vec<Problem>,
     /// What was understood, by the names of `UnifiedBookingData`: what `--set` adds to.
     pub understood: BTreeMap<String, Value>,
+    /// Where in a call or message it was told: what a later telling of the same is known by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<Box<Telling<Meant>>>,
+}
+
+/// What was meant by a telling that could not be read with certainty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Meant {
+    /// A booking.
+    Booking,
+    /// A change to one.
+    Change,
 }
 
 impl Review {
     /// A review with one problem of the whole body.
     #[must_use]
     pub fn whole(code: &str, detail: &str) -> Self {
-        Self { problems: vec![Problem::whole(code, detail)], understood: BTreeMap::new() }
+        Problem::whole(code, detail).into()
     }
 }
 
 impl From<Problem> for Review {
     fn from(problem: Problem) -> Self {
-        Self { problems: vec![problem], understood: BTreeMap::new() }
+        Self { problems: vec![problem], ..Self::default() }
     }
 }
 

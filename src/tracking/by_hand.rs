@@ -2,7 +2,7 @@
 //! checked in the very transaction that tracks it.
 
 use super::gather::Gathered;
-use super::resolve::{Resolution, Resolved};
+use super::resolve::{Resolution, Resolved, resolve};
 use super::{Taken, TrackError, Tracker, Trouble};
 use crate::domain::booking::UnifiedBookingData;
 use crate::domain::channel::{BookingStatus, PaymentStatus};
@@ -10,10 +10,11 @@ use crate::domain::edit::{Edit, Edited};
 use crate::domain::ids;
 use crate::domain::sighting::Sighting;
 use crate::domain::tenant::TenantSettings;
-use crate::sources::{self, Mapped, Telling, api};
+use crate::sources::{Mapped, Telling, api};
 use crate::storage::bookings::BookingRow;
 use crate::storage::{self, Conn, audit, bookings, clients};
 use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -87,7 +88,7 @@ pub(super) enum Terms {
         /// Who changes it.
         actor: String,
         /// What.
-        edit: Edit,
+        edit: Box<Edit>,
         /// When it may be.
         terms: EditTerms,
     },
@@ -119,7 +120,7 @@ impl Tracker {
         edit: Edit,
         terms: EditTerms,
     ) -> Result<Uuid, TrackError> {
-        let telling = telling(edit.clone(), edit.set.names());
+        let (telling, edit) = (telling(edit.clone(), edit.set.names()), Box::new(edit));
         let terms = Terms::Change { actor: by.actor.clone(), edit, terms };
         self.write(by, "booking.updated", Mapped::Edit(telling), terms).await
     }
@@ -135,9 +136,9 @@ impl Tracker {
         let taken = Taken {
             tenant: Arc::clone(&by.tenant),
             connection_id: None,
-            source: sources::BY_HAND,
+            source: api::BY_HAND,
             item,
-            path: sources::BY_HAND.path().to_owned(),
+            path: api::BY_HAND.path().to_owned(),
             headers: "{}".to_owned(),
             received_at: self.clock.now(),
             map: None,
@@ -173,27 +174,33 @@ impl Terms {
         !matches!(self, Self::Delivery)
     }
 
-    /// Places what a person writes in history: now, which the locks have settled, and after all
-    /// that was told so far, by whichever machine's clock.
+    /// What a person writes is told now: the locks have settled who writes first.
+    pub(super) fn begin(&self, fresh: &mut [Sighting], now: DateTime<Utc>) {
+        for sighting in fresh.iter_mut().filter(|_| self.by_hand()) {
+            sighting.order.event_time = now;
+        }
+    }
+
+    /// And it is told after all that was told so far, by whichever machine's clock.
     pub(super) fn place(
         &self,
         gathered: &mut Gathered,
         fresh: &mut [Sighting],
-        now: DateTime<Utc>,
+        resolution: &mut Resolution,
     ) {
         if !self.by_hand() {
             return;
         }
-        let is_fresh = |id| fresh.iter().any(|sighting| sighting.id == id);
-        let told = gathered.seen.iter().map(|seen| &seen.sighting);
-        let told = told.filter(|sighting| !is_fresh(sighting.id));
-        let last = told.map(|sighting| sighting.order.event_time).max();
-        let after = last.map_or(now, |last| now.max(last + TimeDelta::microseconds(1)));
-        let placed = gathered.seen.iter_mut().map(|seen| &mut seen.sighting);
         let ids: Vec<Uuid> = fresh.iter().map(|sighting| sighting.id).collect();
+        let told = gathered.seen.iter().filter(|seen| !ids.contains(&seen.sighting.id));
+        let last = told.map(|seen| seen.sighting.order.event_time).max();
+        let placed = gathered.seen.iter_mut().map(|seen| &mut seen.sighting);
         for sighting in placed.filter(|sighting| ids.contains(&sighting.id)).chain(fresh) {
-            sighting.order.event_time = after;
+            let after = last.map(|last| last + TimeDelta::microseconds(1));
+            let time = &mut sighting.order.event_time;
+            *time = after.map_or(*time, |after| after.max(*time));
         }
+        *resolution = resolve(&gathered.seen);
     }
 
     /// Whether it may be, seen what is there and what it would come to.
@@ -230,13 +237,14 @@ impl Terms {
     ) -> storage::Result<()> {
         let (actor, action, fields) = match self {
             Self::Delivery => return Ok(()),
-            Self::New { actor, fields } => (actor, "create", fields.join(", ")),
+            Self::New { actor, fields } => (actor, "booking.created", fields.clone()),
             Self::Change { actor, edit, terms } => {
-                let action = if terms.correction { "correct" } else { "update" };
-                (actor, action, edit.set.names().join(", "))
+                let action = if terms.correction { "booking.corrected" } else { "booking.updated" };
+                (actor, action, edit.set.names())
             }
         };
         let id = booking.map(|id| id.to_string()).unwrap_or_default();
+        let fields = json!({ "fields": fields }).to_string();
         audit::note(conn, tenant, actor, action, "booking", &id, Some(&fields), now).await
     }
 }

@@ -57,7 +57,7 @@ impl Tracker {
         let mut write = Write { conn: &mut conn, tenant, now };
         let client = write.client_of(&row, &identities).await?;
         let id = lead.to_string();
-        audit::note(write.conn, tenant, actor, "convert", "lead", &id, None, now).await?;
+        audit::note(write.conn, tenant, actor, "lead.converted", "lead", &id, None, now).await?;
         tx.commit().await?;
         Ok(Some(client))
     }
@@ -92,7 +92,7 @@ impl Write<'_, '_> {
         };
         row.phone = row.phone.or_else(|| given("phone"));
         row.whatsapp_id = row.whatsapp_id.or_else(|| given("whatsapp"));
-        facts::lay(&mut row, &[Told::lead(lead)]);
+        facts::lay(&mut row, &[Told::lead(lead)])?;
         row.updated_at = self.now;
         if is_new {
             clients::insert(self.conn, self.tenant, &row).await?;

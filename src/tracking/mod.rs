@@ -23,6 +23,7 @@ mod outcome;
 mod people_rows;
 mod repeat;
 mod route;
+mod settle;
 mod vouch;
 mod work;
 mod write;
@@ -42,7 +43,7 @@ use chrono::{DateTime, Utc};
 use gather::{Stopped, gather};
 use outcome::Decided;
 use repeat::Repeat;
-use resolve::{Resolution, resolve};
+use resolve::Resolution;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -142,6 +143,7 @@ impl Tracker {
         locked.extend(
             asked::identities(&work.mapped).iter().map(super::domain::person::Identity::key),
         );
+        locked.extend(settle::review_contexts(&work.mapped).map(gather::context_lock));
         locked.extend(work.key_hash.iter().map(|key| format!("delivery:{key}")));
         let mut failure = None;
         for attempt in 0..ATTEMPTS {
@@ -219,17 +221,18 @@ impl Tracker {
     ) -> Result<Decided, Trouble> {
         let tenant = work.taken.tenant.id;
         let (mut fresh, kept) = Self::fresh(conn, work).await?;
-        let mut gathered = match gather(conn, tenant, &fresh, &work.links(), locked).await {
-            Ok(gathered) => gathered,
-            Err(Stopped::Storage(error)) => return Err(error.into()),
-            Err(Stopped::Relock(more)) => return Err(Trouble::Relock(more)),
-            Err(Stopped::TooMany) if work.terms.by_hand() => {
-                return Err(Trouble::Track(Denied::ToldTooOften.into()));
-            }
-            Err(Stopped::TooMany) => return self.keep_apart(conn, work, key).await,
-        };
-        work.terms.place(&mut gathered, &mut fresh, self.clock.now());
-        let resolution = resolve(&gathered.seen);
+        work.terms.begin(&mut fresh, self.clock.now());
+        let (mut gathered, mut resolution) =
+            match gather(conn, tenant, &fresh, &work.links(), locked).await {
+                Ok(gathered) => gathered,
+                Err(Stopped::Storage(error)) => return Err(error.into()),
+                Err(Stopped::Relock(more)) => return Err(Trouble::Relock(more)),
+                Err(Stopped::TooMany) if work.terms.by_hand() => {
+                    return Err(Trouble::Track(Denied::ToldTooOften.into()));
+                }
+                Err(Stopped::TooMany) => return self.keep_apart(conn, work, key).await,
+            };
+        work.terms.place(&mut gathered, &mut fresh, &mut resolution);
         work.terms.check(conn, tenant, &fresh, &resolution).await?;
         let lead = self.open_lead(conn, work).await?;
         let mut moved = Vec::new();
@@ -242,6 +245,7 @@ impl Tracker {
         decided.finish(lead, &moved);
         self.store_event(write.conn, work, &decided, key).await?;
         write.rest(&gathered, &plan, &fresh).await?;
+        write.settle_reviews(&work.contexts(), work.event_id, &mut decided.answer).await?;
         if let Some(lead) = lead {
             let (id, now) = (work.event_id, self.clock.now());
             leads::count_interaction(conn, tenant, lead, id, told_at(work.taken), now).await?;

@@ -1,13 +1,14 @@
 //! One event on its way: read, hashed, placed in history.
 
 use super::by_hand::Terms;
+use super::settle::review_contexts;
 use super::{Taken, Tracker};
 use crate::domain::ids;
 use crate::domain::person::Identity;
 use crate::domain::sighting::{Order, Says, Sighting};
 use crate::sources::{DeliveryKey, IdentityChange, Lead, Mapped, Reading, Review, Telling};
 use chrono::{DateTime, Utc};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 /// One event on its way: read, with its hashes.
@@ -37,6 +38,12 @@ impl Work<'_> {
     /// Identities of one person that the event tells without a booking.
     pub(super) fn links(&self) -> Vec<Vec<Identity>> {
         self.lead().map(|lead| lead.identities.clone()).into_iter().collect()
+    }
+
+    /// The calls and messages in which it tells anything of a booking.
+    pub(super) fn contexts(&self) -> BTreeSet<String> {
+        let told = self.sightings.iter().filter_map(|s| s.context.clone());
+        told.chain(review_contexts(&self.mapped).map(str::to_owned)).collect()
     }
 
     /// The number changes that the event tells of.

@@ -63,7 +63,7 @@ both_engines! {
         assert_eq!(events.body["data"][0]["status"], "tracked");
         assert_eq!(events.body["data"][0]["bookingId"], id.as_str());
         let audit = db.texts("select actor || ' ' || action || ' ' || subject_id from audit_log").await;
-        assert!(audit.iter().any(|row| row.ends_with(&format!(" create {id}")) && row.starts_with("token:")));
+        assert!(audit.iter().any(|row| row.ends_with(&format!(" booking.created {id}")) && row.starts_with("token:")));
         let profile = desk.get(&format!("clients/{client}")).await;
         assert!(profile.body["firstBookingDate"].is_string());
     }
@@ -115,11 +115,11 @@ both_engines! {
             "notes": "by n8n", "staffMember": "Ann", "price": 50, "duration": 30,
         }))).await;
         let path = format!("bookings/{}", answer.text("bookingId"));
-        let patch = json!({
+        let wanted = json!({
             "notes": null, "staffMember": "Sarah", "amount": 80.5, "paymentStatus": "paid",
             "serviceCategory": "massage", "bookingDate": "2026-03-15T10:00:00Z", "source": "web",
         });
-        let set = desk.patch(&path, &patch).await;
+        let set = desk.patch(&path, &wanted).await;
         assert_eq!(set.status, StatusCode::OK, "{}", set.body);
         let after = |body: &Value| {
             assert_eq!(body["notes"], Value::Null);
@@ -182,7 +182,7 @@ both_engines! {
                 assert_eq!((corrected.status, corrected.text("status")), (StatusCode::OK, to));
             }
         }
-        let corrections = db.count("audit_log where action = 'correct'").await;
+        let corrections = db.count("audit_log where action = 'booking.corrected'").await;
         assert_eq!(corrections, 25 - 5 - 5);
     }
 
@@ -307,8 +307,8 @@ both_engines! {
         assert_eq!(empty.body["errors"].as_array().unwrap().len(), 4, "{}", empty.body);
         let id = desk.get("bookings").await.body["data"][0]["id"].as_str().unwrap().to_owned();
         let path = format!("bookings/{id}");
-        let patch = json!({"tenantId": client, "clientId": client, "id": client, "status": null, "amount": "x"});
-        let refused = desk.patch(&path, &patch).await;
+        let wanted = json!({"tenantId": client, "clientId": client, "id": client, "status": null, "amount": "x"});
+        let refused = desk.patch(&path, &wanted).await;
         assert_eq!(refused.body["errors"].as_array().unwrap().len(), 5, "{}", refused.body);
     }
 

@@ -6,6 +6,9 @@ mod support;
 
 mod api_bookings;
 mod api_document;
+mod api_leads;
+mod api_lists;
+mod api_running;
 mod architecture;
 mod bad_input;
 mod bad_values;
@@ -29,6 +32,8 @@ mod refusing_schemes;
 mod repeats;
 mod resolve;
 mod schema;
+mod settled;
 mod statements;
+mod supplied;
 mod tenants_apart;
 mod tracking;

@@ -96,7 +96,7 @@ pub(super) struct BookingPatchJson {
     /// A decimal number with no more decimals than the currency has.
     #[schema(minimum = 0, example = 80.50)]
     amount: Option<f64>,
-    /// ISO 4217; counts beside `amount` only.
+    /// ISO 4217, beside `amount`.
     #[schema(pattern = "^[A-Za-z]{3}$")]
     currency: Option<String>,
     /// Its state.
@@ -142,7 +142,7 @@ pub(super) fn booking(
     if client.is_none() && fields.names_id("clientId") {
         fields.fault("clientId", "client_unknown", "no client of this tenant has this id");
     }
-    let mut set = common(&mut fields, tenant.currency);
+    let mut set = common(&mut fields, tenant.currency, true);
     set.appointment_date_time = fields.time(date, tenant).value();
     set.service_name = fields.text("serviceName", 200).value();
     set.source = fields.word::<Channel>(source).value();
@@ -189,7 +189,7 @@ pub(super) fn change(
     tenant: &TenantSettings,
 ) -> Result<Change, Problem> {
     let known = row.currency.as_deref().and_then(Currency::parse).unwrap_or(tenant.currency);
-    let mut set = common(&mut fields, known);
+    let mut set = common(&mut fields, known, false);
     let date = fields.either("bookingDate", "bookingDateTime");
     let read = fields.time(date, tenant);
     set.appointment_date_time = fields.full(date, read);
@@ -211,14 +211,19 @@ pub(super) fn change(
 }
 
 /// What is read alike for a new booking and a change.
-fn common(fields: &mut Fields, currency: Currency) -> Edited {
+fn common(fields: &mut Fields, currency: Currency, is_new: bool) -> Edited {
     let staff = fields.either("staffMember", "staffMemberName");
-    let currency = fields.currency("currency").value().unwrap_or(currency);
+    let sent = fields.currency("currency");
+    let named = sent.is_sent();
+    let amount = fields.amount("amount", sent.value().unwrap_or(currency));
+    if named && !fields.has("amount") && !is_new {
+        fields.fault("currency", "amount_missing", "send the amount beside its currency");
+    }
     Edited {
         service_category: patched(fields.text("serviceCategory", 200)),
         duration: patched(fields.minutes("duration")),
         staff_member: patched(fields.text(staff, 200)),
-        price: patched(fields.amount("amount", currency)),
+        price: patched(amount),
         notes: patched(fields.text("notes", 5000)),
         ..Edited::default()
     }

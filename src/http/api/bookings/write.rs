@@ -91,11 +91,7 @@ pub(in crate::http) async fn update(
 }
 
 fn writer<'a>(access: &Records, request: &'a [u8]) -> Writer<'a> {
-    Writer {
-        tenant: Arc::new(access.tenant.clone()),
-        actor: format!("token:{}", access.by.token_id()),
-        request,
-    }
+    Writer { tenant: Arc::new(access.tenant.clone()), actor: access.by.actor(), request }
 }
 
 async fn client(shared: &Shared, tenant: Uuid, id: Uuid) -> Stored<Option<ClientRow>> {

@@ -16,11 +16,8 @@ use crate::storage::{Conn, audit, clients, leads, locks};
 use crate::tracking::converting;
 use actix_web::HttpResponse;
 use actix_web::web::{Data, Json, Path};
+use serde_json::json;
 use uuid::Uuid;
-
-fn actor(access: &Records) -> String {
-    format!("token:{}", access.by.token_id())
-}
 
 /// Makes a lead.
 ///
@@ -47,8 +44,8 @@ pub(in crate::http) async fn create(
     stranger(conn, tenant, &identities).await?;
     unique(conn, tenant, &identities, None).await?;
     lead_records::insert(conn, tenant, &row).await?;
-    let (by, lead) = (actor(&access), row.id.to_string());
-    audit::note(conn, tenant, &by, "create", "lead", &lead, None, now).await?;
+    let (by, lead) = (access.by.actor(), row.id.to_string());
+    audit::note(conn, tenant, &by, "lead.created", "lead", &lead, None, now).await?;
     tx.commit().await?;
     Ok(Entity::created(row.version, LeadJson::of(tenant, row)))
 }
@@ -84,12 +81,12 @@ pub(in crate::http) async fn update(
         return Ok(Entity::found(row.version, LeadJson::of(tenant, row)));
     }
     may_become(conn, tenant, &row, &changes, &identities).await?;
-    let names = changes.names.join(", ");
+    let names = json!({ "fields": changes.names }).to_string();
     changes.lay(&mut row);
     row.updated_at = now;
     lead_records::update(conn, tenant, &row).await?;
-    let (by, lead) = (actor(&access), id.to_string());
-    audit::note(conn, tenant, &by, "update", "lead", &lead, Some(&names), now).await?;
+    let (by, lead) = (access.by.actor(), id.to_string());
+    audit::note(conn, tenant, &by, "lead.updated", "lead", &lead, Some(&names), now).await?;
     let row = found(conn, tenant, id).await?;
     tx.commit().await?;
     Ok(Entity::found(row.version, LeadJson::of(tenant, row)))
@@ -120,9 +117,9 @@ pub(in crate::http) async fn interact(
     let note = note.as_deref();
     let added = lead_records::add_interaction(conn, tenant, id, kind, note, now).await?;
     let added = added.ok_or_else(Problem::not_found)?;
-    let (by, lead) = (actor(&access), id.to_string());
-    let kind = Some(kind.as_str());
-    audit::note(conn, tenant, &by, "interact", "lead", &lead, kind, now).await?;
+    let (by, lead) = (access.by.actor(), id.to_string());
+    let kind = json!({ "kind": kind.as_str() }).to_string();
+    audit::note(conn, tenant, &by, "lead.interaction", "lead", &lead, Some(&kind), now).await?;
     tx.commit().await?;
     Ok(HttpResponse::Created().json(InteractionJson::from(added)))
 }
@@ -144,7 +141,7 @@ pub(in crate::http) async fn convert(
     shared: Data<Shared>,
 ) -> Result<Json<ClientJson>, Problem> {
     let (tenant, id) = (access.tenant.id, id(&path.1)?);
-    let client = shared.tracker.convert(tenant, id, &actor(&access)).await?;
+    let client = shared.tracker.convert(tenant, id, &access.by.actor()).await?;
     let client = client.ok_or_else(Problem::not_found)?;
     let mut reader = shared.db.reader().await?;
     let row = clients::find_once_known(&mut reader.conn(), tenant, client).await?;
