@@ -410,4 +410,63 @@ both_engines! {
         // Its reference, told with a phone: the phone is somebody's, the booking stays.
         assert_eq!(db.count("clients").await, 1);
     }
+
+    async fn what_happens_after_a_persons_edit_still_happens(db: TestDb) {
+        let desk = Desk::open(&db).await;
+        let client = desk.client("+353871234567").await;
+        let mut asked = body(&client);
+        asked["status"] = json!("pending");
+        asked["externalBookingId"] = json!("ph-1");
+        let made = desk.post("bookings", &asked).await;
+        let path = format!("bookings/{}", made.text("id"));
+        assert_eq!(made.text("status"), "pending");
+        // A later telling raises what was only asked for, a correction back to it stands.
+        desk.deliver(&told("+353871234567", "ph-1", &json!({}))).await;
+        assert_eq!(desk.get(&path).await.text("status"), "confirmed");
+        let back = desk.patch(&path, &json!({"status": "pending", "correction": true})).await;
+        assert_eq!(back.text("status"), "pending");
+        desk.deliver(&told("+353871234567", "ph-1", &json!({"notes": "again"}))).await;
+        assert_eq!(desk.get(&path).await.text("status"), "pending");
+        // The customer calls it off afterwards.
+        desk.deliver(&told("+353871234567", "ph-1", &json!({"status": "cancelled"}))).await;
+        assert_eq!(desk.get(&path).await.text("status"), "cancelled");
+        assert_eq!(db.count("bookings").await, 1);
+        // What can't follow is kept and flagged, until a person decides.
+        desk.deliver(&told("+353871234567", "ph-1", &json!({"status": "completed"}))).await;
+        let flagged = desk.get(&path).await;
+        assert_eq!((flagged.text("status"), &flagged.body["flags"]), ("cancelled", &json!(["impossible_change"])));
+        let decided = desk.patch(&path, &json!({"status": "completed", "correction": true})).await;
+        assert_eq!((decided.text("status"), &decided.body["flags"]), ("completed", &json!([])));
+    }
+
+    async fn an_event_by_hand_is_read_again_without_effect(db: TestDb) {
+        let desk = Desk::open(&db).await;
+        let client = desk.client("+353871234567").await;
+        let made = desk.post("bookings", &body(&client)).await;
+        let path = format!("bookings/{}", made.text("id"));
+        let after = desk.patch(&path, &json!({"notes": "edited"})).await;
+        for event in after.body["sightings"].as_array().unwrap() {
+            let event = format!("events/{}", event["eventId"].as_str().unwrap());
+            let again = desk.post(&format!("{event}/replay"), &json!({})).await;
+            assert_eq!(again.status, StatusCode::OK, "{}", again.body);
+            let shown = desk.get(&event).await;
+            assert_eq!((shown.text("source"), shown.text("status")), ("api", "tracked"));
+            let raw: Value = serde_json::from_str(shown.text("raw")).unwrap();
+            assert!(raw["request"].is_object(), "the request as it came: {raw}");
+        }
+        assert_eq!(desk.get(&path).await.body, after.body);
+    }
+
+    async fn bookings_of_one_time_in_other_words_are_flagged(db: TestDb) {
+        let desk = Desk::open(&db).await;
+        let client = desk.client("+353871234567").await;
+        let first = desk.post("bookings", &body(&client)).await;
+        let second = desk.post("bookings", &json!({
+            "clientId": client, "serviceName": "Sports Massage", "source": "web",
+            "bookingDate": "2026-03-14T15:00:00Z",
+        })).await;
+        assert_eq!(second.status, StatusCode::CREATED, "{}", second.body);
+        let read = desk.get(&format!("bookings/{}", second.text("id"))).await;
+        assert_eq!(read.body["possibleDuplicateOf"], first.body["id"]);
+    }
 }

@@ -42,8 +42,8 @@ pub(in crate::http) struct BookingQuery {
     /// Only appointments before this time, or until the end of this day (in the tenant's zone).
     #[param(example = "2026-03-31", max_length = 100)]
     to: Option<String>,
-    /// By what, and with `-` from the last to the first.
-    #[param(inline, default = "-created")]
+    /// By what, and with `-` from the last to the first; `-created` where it is left out.
+    #[param(inline)]
     sort: Option<SortWord>,
     /// How many rows a page has.
     #[param(minimum = 1, maximum = 100, default = 25)]

@@ -13,6 +13,7 @@ use crate::sources::fields::provider_name;
 use crate::storage::bookings::BookingRow;
 use crate::storage::clients::ClientRow;
 use chrono::{DateTime, Utc};
+use serde::Deserialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -20,8 +21,9 @@ use uuid::Uuid;
 const PROVIDER: &str = "phorest";
 
 /// A booking to be made.
-#[derive(ToSchema)]
-#[schema(as = NewBooking, rename_all = "camelCase")]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = NewBooking)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[expect(dead_code, reason = "it is only described")]
 pub(super) struct NewBookingJson {
     /// Whose it is.
@@ -30,16 +32,16 @@ pub(super) struct NewBookingJson {
     #[schema(example = "2026-03-14T15:00:00Z")]
     booking_date: DateTime<Utc>,
     /// What is to be done.
-    #[schema(min_length = 1, max_length = 200, example = "Deep Tissue Massage")]
+    #[schema(min_length = 1, max_length = 200, pattern = r"\S", example = "Deep Tissue Massage")]
     service_name: String,
     /// The kind of service.
-    #[schema(min_length = 1, max_length = 200, example = "massage")]
+    #[schema(min_length = 1, max_length = 200, pattern = r"\S", example = "massage")]
     service_category: Option<String>,
     /// In minutes.
     #[schema(minimum = 1, maximum = 1440, example = 60)]
     duration: Option<i64>,
     /// Who is to do it.
-    #[schema(min_length = 1, max_length = 200, example = "Sarah Kelly")]
+    #[schema(min_length = 1, max_length = 200, pattern = r"\S", example = "Sarah Kelly")]
     staff_member: Option<String>,
     /// A decimal number with no more decimals than the currency has.
     #[schema(minimum = 0, example = 75.00)]
@@ -54,44 +56,45 @@ pub(super) struct NewBookingJson {
     /// How the customer spoke.
     source: Channel,
     /// Its reference at `serviceProvider`.
-    #[schema(min_length = 1, max_length = 200, example = "phorest-booking-789")]
+    #[schema(min_length = 1, max_length = 200, pattern = r"\S", example = "phorest-booking-789")]
     external_booking_id: Option<String>,
     /// Whose reference it is; `phorest` where it is left out.
-    #[schema(min_length = 1, max_length = 64, example = "phorest")]
+    #[schema(min_length = 1, max_length = 64, pattern = r"\S", example = "phorest")]
     service_provider: Option<String>,
     /// The client's id at `serviceProvider`.
-    #[schema(min_length = 1, max_length = 200)]
+    #[schema(min_length = 1, max_length = 200, pattern = r"\S")]
     external_client_id: Option<String>,
     /// The business there; counts beside `externalClientId` only.
-    #[schema(min_length = 1, max_length = 200)]
+    #[schema(min_length = 1, max_length = 200, pattern = r"\S")]
     business_id: Option<String>,
     /// The branch there; counts beside `externalClientId` only.
-    #[schema(min_length = 1, max_length = 200)]
+    #[schema(min_length = 1, max_length = 200, pattern = r"\S")]
     branch_id: Option<String>,
     /// Free text.
-    #[schema(min_length = 1, max_length = 5000)]
+    #[schema(min_length = 1, max_length = 5000, pattern = r"\S")]
     notes: Option<String>,
 }
 
 /// What is to be changed of a booking.
-#[derive(ToSchema)]
-#[schema(as = BookingPatch, rename_all = "camelCase")]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = BookingPatch)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[expect(dead_code, reason = "it is only described")]
 pub(super) struct BookingPatchJson {
     /// Moves it.
     #[schema(nullable = false, required = false, example = "2026-03-14T16:30:00Z")]
     booking_date: DateTime<Utc>,
     /// What is to be done.
-    #[schema(min_length = 1, max_length = 200, required = false)]
+    #[schema(min_length = 1, max_length = 200, pattern = r"\S", required = false)]
     service_name: String,
     /// The kind of service.
-    #[schema(min_length = 1, max_length = 200)]
+    #[schema(min_length = 1, max_length = 200, pattern = r"\S")]
     service_category: Option<String>,
     /// In minutes.
     #[schema(minimum = 1, maximum = 1440)]
     duration: Option<i64>,
     /// Who is to do it.
-    #[schema(min_length = 1, max_length = 200)]
+    #[schema(min_length = 1, max_length = 200, pattern = r"\S")]
     staff_member: Option<String>,
     /// A decimal number with no more decimals than the currency has.
     #[schema(minimum = 0, example = 80.50)]
@@ -109,13 +112,13 @@ pub(super) struct BookingPatchJson {
     #[schema(required = false)]
     source: Channel,
     /// Its reference at `serviceProvider`.
-    #[schema(min_length = 1, max_length = 200)]
+    #[schema(min_length = 1, max_length = 200, pattern = r"\S")]
     external_booking_id: Option<String>,
     /// Whose reference it is; counts beside `externalBookingId` only.
-    #[schema(min_length = 1, max_length = 64)]
+    #[schema(min_length = 1, max_length = 64, pattern = r"\S")]
     service_provider: Option<String>,
     /// Free text.
-    #[schema(min_length = 1, max_length = 5000)]
+    #[schema(min_length = 1, max_length = 5000, pattern = r"\S")]
     notes: Option<String>,
     /// True when something was recorded wrongly: then every state may follow every other.
     #[schema(required = false)]

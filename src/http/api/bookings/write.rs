@@ -31,7 +31,13 @@ use uuid::Uuid;
     post, path = "/api/platform/tenants/{tenantId}/bookings", tag = "bookings",
     operation_id = "createBooking",
     params(TenantPath, Repeatable),
-    request_body = read::NewBookingJson,
+    request_body(content = read::NewBookingJson, example = json!({
+        "clientId": "019c2f4e-8a61-7c52-9b0d-3f1a2b4c5d6e", "bookingDate": "2026-03-14T15:00:00Z",
+        "serviceName": "Deep Tissue Massage", "serviceCategory": "massage", "duration": 60,
+        "staffMember": "Sarah Kelly", "amount": 75.00, "currency": "EUR", "status": "confirmed",
+        "paymentStatus": "deposit_paid", "source": "voice",
+        "externalBookingId": "phorest-booking-789", "notes": "First visit",
+    })),
     security(("token" = ["platform_admin", "client_admin", "service"])),
     responses((status = 201, description = "The booking", body = BookingJson), WriteRefusals)
 )]
@@ -63,7 +69,9 @@ pub(in crate::http) async fn create(
     patch, path = "/api/platform/tenants/{tenantId}/bookings/{id}", tag = "bookings",
     operation_id = "updateBooking",
     params(TenantPath, ("id" = String, Path, description = "The booking's id"), Matching),
-    request_body = read::BookingPatchJson,
+    request_body(content = read::BookingPatchJson, example = json!({
+        "bookingDate": "2026-03-14T16:30:00Z", "paymentStatus": "paid", "notes": null,
+    })),
     security(("token" = ["platform_admin", "client_admin", "service"])),
     responses((status = 200, description = "The booking as it is now", body = TracedJson), WriteRefusals)
 )]

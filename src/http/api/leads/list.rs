@@ -33,8 +33,8 @@ pub(in crate::http) struct LeadQuery {
     #[param(min_length = 1, max_length = 200)]
     q: Option<String>,
     /// By what, and with `-` from the last to the first; by `followUp` only those who are to be
-    /// followed up are listed.
-    #[param(inline, default = "-created")]
+    /// followed up are listed. `-created` where it is left out.
+    #[param(inline)]
     sort: Option<LeadSort>,
     /// How many rows a page has.
     #[param(minimum = 1, maximum = 100, default = 25)]

@@ -8,6 +8,7 @@ use crate::http::extract::fields::{Fields, Patch};
 use crate::http::problem::Problem;
 use crate::storage::lead_records::LeadRecord;
 use chrono::{DateTime, Utc};
+use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
@@ -16,28 +17,31 @@ use utoipa::ToSchema;
 const DETAILS: usize = 8000;
 
 /// A lead to be made: with a phone, a WhatsApp id, or both.
-#[derive(ToSchema)]
-#[schema(as = NewLead, rename_all = "camelCase")]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = NewLead)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[expect(dead_code, reason = "it is only described")]
 pub(super) struct NewLeadJson {
     /// In any spelling; without a country code it is the tenant's region's.
     #[schema(max_length = 100, example = "087 123 4567")]
     phone: Option<String>,
     /// A WhatsApp business-scoped user id.
-    #[schema(example = "IE.40817263554098123008")]
+    #[schema(
+        pattern = r"^[A-Z]{2}\.(ENT\.)?[A-Za-z0-9]{1,128}$",
+        example = "IE.40817263554098123008"
+    )]
     whatsapp_id: Option<String>,
-    #[schema(min_length = 1, max_length = 200, example = "Aoife")]
+    #[schema(min_length = 1, max_length = 200, pattern = r"\S", example = "Aoife")]
     first_name: Option<String>,
-    #[schema(min_length = 1, max_length = 200, example = "Byrne")]
+    #[schema(min_length = 1, max_length = 200, pattern = r"\S", example = "Byrne")]
     last_name: Option<String>,
     #[schema(max_length = 254, format = "email", example = "aoife@example.com")]
     email: Option<String>,
     /// How they asked.
     source: Channel,
     /// `new` where it is left out; `converted` is what `convert` makes.
-    #[schema(inline, value_type = Option<SettableStatus>)]
-    status: Option<LeadStatus>,
-    #[schema(min_length = 1, max_length = 5000)]
+    status: Option<SettableStatus>,
+    #[schema(min_length = 1, max_length = 5000, pattern = r"\S")]
     notes: Option<String>,
     /// Where they came from.
     details: Option<BTreeMap<String, Value>>,
@@ -47,9 +51,9 @@ pub(super) struct NewLeadJson {
 }
 
 /// The states that a person sets.
-#[derive(ToSchema, serde::Serialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = SettableLeadStatus)]
 #[serde(rename_all = "snake_case")]
-#[expect(dead_code, reason = "it is only described")]
 enum SettableStatus {
     New,
     Contacted,
@@ -58,13 +62,14 @@ enum SettableStatus {
 }
 
 /// What is to be changed of a lead.
-#[derive(ToSchema)]
-#[schema(as = LeadPatch, rename_all = "camelCase")]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = LeadPatch)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[expect(dead_code, reason = "it is only described")]
 pub(super) struct LeadPatchJson {
-    #[schema(min_length = 1, max_length = 200)]
+    #[schema(min_length = 1, max_length = 200, pattern = r"\S")]
     first_name: Option<String>,
-    #[schema(min_length = 1, max_length = 200)]
+    #[schema(min_length = 1, max_length = 200, pattern = r"\S")]
     last_name: Option<String>,
     #[schema(max_length = 254, format = "email")]
     email: Option<String>,
@@ -72,9 +77,9 @@ pub(super) struct LeadPatchJson {
     #[schema(required = false)]
     source: Channel,
     /// `converted` is what `convert` makes.
-    #[schema(inline, value_type = SettableStatus, required = false)]
-    status: LeadStatus,
-    #[schema(min_length = 1, max_length = 5000)]
+    #[schema(required = false)]
+    status: SettableStatus,
+    #[schema(min_length = 1, max_length = 5000, pattern = r"\S")]
     notes: Option<String>,
     /// Where they came from.
     details: Option<BTreeMap<String, Value>>,
@@ -86,14 +91,15 @@ pub(super) struct LeadPatchJson {
 }
 
 /// Something that was said.
-#[derive(ToSchema)]
-#[schema(as = NewInteraction, rename_all = "camelCase")]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = NewInteraction)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[expect(dead_code, reason = "it is only described")]
 pub(super) struct NewInteractionJson {
     /// A call counts as an attempt; everything but a note as contact.
     kind: InteractionKind,
     /// What was said; a note has one.
-    #[schema(min_length = 1, max_length = 5000)]
+    #[schema(min_length = 1, max_length = 5000, pattern = r"\S")]
     note: Option<String>,
 }
 

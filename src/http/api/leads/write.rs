@@ -27,7 +27,10 @@ use uuid::Uuid;
     post, path = "/api/platform/tenants/{tenantId}/leads", tag = "leads",
     operation_id = "createLead",
     params(TenantPath, Repeatable),
-    request_body = read::NewLeadJson,
+    request_body(content = read::NewLeadJson, example = json!({
+        "phone": "087 123 4567", "firstName": "Aoife", "source": "web",
+        "nextFollowUpAt": "2026-03-14T09:00:00Z",
+    })),
     security(("token" = ["platform_admin", "client_admin", "service"])),
     responses((status = 201, description = "The lead", body = LeadJson), WriteRefusals)
 )]
@@ -55,7 +58,9 @@ pub(in crate::http) async fn create(
     patch, path = "/api/platform/tenants/{tenantId}/leads/{id}", tag = "leads",
     operation_id = "updateLead",
     params(TenantPath, ("id" = String, Path, description = "The lead's id"), Matching),
-    request_body = read::LeadPatchJson,
+    request_body(content = read::LeadPatchJson, example = json!({
+        "status": "contacted", "nextFollowUpAt": null,
+    })),
     security(("token" = ["platform_admin", "client_admin", "service"])),
     responses((status = 200, description = "The lead as it is now", body = LeadJson), WriteRefusals)
 )]
@@ -99,7 +104,9 @@ pub(in crate::http) async fn update(
     post, path = "/api/platform/tenants/{tenantId}/leads/{id}/interactions", tag = "leads",
     operation_id = "addLeadInteraction",
     params(TenantPath, ("id" = String, Path, description = "The lead's id"), Repeatable),
-    request_body = read::NewInteractionJson,
+    request_body(content = read::NewInteractionJson, example = json!({
+        "kind": "call", "note": "Calls back tomorrow",
+    })),
     security(("token" = ["platform_admin", "client_admin", "service"])),
     responses((status = 201, description = "What was said", body = InteractionJson), WriteRefusals)
 )]
