@@ -10,6 +10,7 @@ mod bad_values;
 mod cli;
 mod cli_events;
 mod cli_running;
+mod duplicates;
 mod failing;
 mod fixtures;
 mod functions;
