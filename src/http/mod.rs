@@ -49,6 +49,7 @@ fn routes(config: &mut ServiceConfig) {
     config
         .service(read("/healthz", health::alive))
         .service(read("/readyz", health::ready))
+        .service(read("/metrics", health::metrics))
         .configure(deliveries)
         .service(
             web::scope("/api/platform/tenants/{tenant_id}")

@@ -16,6 +16,7 @@ mod fixtures;
 mod functions;
 mod histories;
 mod maps;
+mod metrics;
 mod outage;
 mod people;
 mod phones;
