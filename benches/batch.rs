@@ -31,7 +31,7 @@ fn message(round: usize, number: usize) -> Value {
     if number.is_multiple_of(10) {
         let (day, hour) = (number / 10 % 28 + 1, 9 + number / 280);
         let form = json!({
-            "service_name": format!("Cut and colour {round}"), "date": format!("2027-01-{day:02}"),
+            "service_name": "Cut and colour", "date": format!("2027-{:02}-{day:02}", round + 1),
             "time": format!("{hour:02}:00"), "name": "Aoife Kavanagh", "notes": "x".repeat(2300),
         });
         message["type"] = json!("interactive");

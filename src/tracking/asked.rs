@@ -1,6 +1,7 @@
 //! People who asked and did not book, and people whose number changed.
 
 use super::Tracker;
+use super::people::People;
 use super::work::{Work, told_at};
 use crate::domain::person::Identity;
 use crate::sources::{IdentityChange, Lead, Mapped};
@@ -60,18 +61,19 @@ impl Tracker {
         Ok(Moved::Done(client))
     }
 
-    /// The open lead of whoever asked, opened now for a stranger; a client opens none.
+    /// The open lead of whoever asked, opened now for a stranger; a client opens none. `people`
+    /// are those whom the event's identities led to.
     pub(super) async fn open_lead(
         &self,
         conn: &mut Conn<'_>,
         work: &Work<'_>,
+        people: &People,
     ) -> Result<Option<Uuid>> {
         let tenant = work.taken.tenant.id;
         let Some(lead) = work.lead() else { return Ok(None) };
-        for identity in &lead.identities {
-            if clients::find_by_identity(conn, tenant, identity).await?.is_some() {
-                return Ok(None);
-            }
+        let is_client = |i: &Identity| people.with(i).is_some_and(|p| p.client.is_some());
+        if lead.identities.iter().any(is_client) {
+            return Ok(None);
         }
         for identity in &lead.identities {
             if let Some(open) = leads::find_open(conn, tenant, identity).await? {

@@ -6,7 +6,7 @@ use crate::tracking::{call_ended, salon};
 use reqwest::StatusCode;
 
 /// Makes the database refuse every booking, as a fault of ours would.
-async fn refuse_bookings(db: &TestDb) {
+pub(crate) async fn refuse_bookings(db: &TestDb) {
     db.run(match db.engine {
         Engine::Sqlite => {
             "create trigger refuse before insert on bookings
