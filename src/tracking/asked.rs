@@ -38,26 +38,31 @@ impl Tracker {
         tenant: Uuid,
         change: &IdentityChange,
     ) -> Result<Moved> {
+        let IdentityChange { from, to } = change;
         let now = self.clock.now();
-        let Some(client) = clients::find_by_identity(conn, tenant, &change.from).await? else {
+        let Some(client) = clients::find_by_identity(conn, tenant, from).await? else {
             return Ok(Moved::Nobody);
         };
-        match clients::find_by_identity(conn, tenant, &change.to).await? {
-            Some(other) if other == client => return Ok(Moved::Done(client)),
-            Some(other) => return Ok(Moved::Taken(client, other)),
-            None => {}
-        }
-        clients::retire_identity(conn, tenant, &change.from).await?;
-        clients::insert_identity(conn, tenant, client, &change.to, now).await?;
-        if let Some(mut row) = clients::find(conn, tenant, client).await? {
-            let value = Some(change.to.value().to_owned());
-            match change.to {
-                Identity::Phone(_) => row.phone = value,
-                Identity::WhatsApp(_) => row.whatsapp_id = value,
+        let Some(mut row) = clients::find(conn, tenant, client).await? else {
+            return Ok(Moved::Nobody);
+        };
+        let current = match to {
+            Identity::Phone(_) => &mut row.phone,
+            Identity::WhatsApp(_) => &mut row.whatsapp_id,
+        };
+        match clients::find_by_identity(conn, tenant, to).await? {
+            // Told again; or gone back to, when what it was changed from is what it is.
+            Some(other) if other == client && current.as_deref() != Some(from.value()) => {
+                return Ok(Moved::Done(client));
             }
-            row.updated_at = now;
-            clients::update(conn, tenant, &row).await?;
+            Some(other) if other == client => clients::set_current(conn, tenant, to, true).await?,
+            Some(other) => return Ok(Moved::Taken(client, other)),
+            None => clients::insert_identity(conn, tenant, client, to, now).await?,
         }
+        *current = Some(to.value().to_owned());
+        row.updated_at = now;
+        clients::set_current(conn, tenant, from, false).await?;
+        clients::update(conn, tenant, &row).await?;
         Ok(Moved::Done(client))
     }
 
