@@ -3,9 +3,10 @@
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::http::health::Readiness;
+use crate::http::throttle::Throttle;
 use crate::http::{self, Shared};
 use crate::storage::seal::{MasterKey, SealError};
-use crate::storage::{self, Db, installation};
+use crate::storage::{self, Db, idempotency, installation};
 use crate::telemetry;
 use crate::tracking::Tracker;
 use crate::tracking::directory::Registry;
@@ -21,6 +22,9 @@ use std::time::Duration;
 /// How often other instances' changes to tenants and connections are looked for. They are to be
 /// in force within five seconds.
 const REFRESH: Duration = Duration::from_secs(1);
+
+/// How often what has run out is removed.
+const TIDY: Duration = Duration::from_mins(5);
 
 /// Why the service can't start.
 #[derive(Debug, thiserror::Error)]
@@ -97,7 +101,8 @@ pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError>
     let tracker = Tracker::new(db.clone(), key.clone(), clock.clone());
     let intake = Intake::new(Arc::clone(&registry), tracker.clone());
     let readiness = Arc::new(Readiness::default());
-    let shared = Shared { db, key, clock, intake: Arc::new(intake), tracker, readiness };
+    let throttle = Arc::new(Throttle::new(settings.api_rate));
+    let shared = Shared { db, key, clock, intake: Arc::new(intake), tracker, readiness, throttle };
     Ok(App { listener, shared, registry })
 }
 
@@ -142,7 +147,7 @@ impl App {
             first_load(&shared, &registry).await?;
             readiness.set_ready();
             on_ready();
-            keep_fresh(&registry).await
+            tokio::join!(keep_fresh(&registry), keep_tidy(&shared)).0
         };
         let stopped = tokio::select! {
             ended = keeping => ended,
@@ -186,6 +191,22 @@ async fn keep_fresh(registry: &Registry) -> Result<(), StartError> {
         telemetry::keep_counters();
         if let Err(error) = registry.refresh().await {
             tracing::warn!(%error, "tenants and connections could not be read again");
+        }
+    }
+}
+
+/// Removes what has run out, and forgets who has not asked for a while.
+async fn keep_tidy(shared: &Shared) {
+    loop {
+        tokio::time::sleep(TIDY).await;
+        shared.throttle.tidy();
+        let purged = async {
+            let mut tx = shared.db.begin().await?;
+            idempotency::purge(&mut tx.conn(), shared.clock.now()).await?;
+            tx.commit().await
+        };
+        if let Err(error) = purged.await {
+            tracing::warn!(%error, "answers that have run out could not be removed");
         }
     }
 }

@@ -44,17 +44,29 @@ impl Access {
         self.tenant.is_none_or(|own| own == tenant)
     }
 
-    /// True when it may deliver events: a `service` token, or an admin's.
+    /// True when its role has this permission. This is the table of roles, whole.
     #[must_use]
-    pub fn may_deliver(&self) -> bool {
-        matches!(self.role, Role::Service | Role::ClientAdmin | Role::PlatformAdmin)
+    pub fn may(&self, permission: Permission) -> bool {
+        match self.role {
+            Role::PlatformAdmin => true,
+            Role::ClientAdmin => permission != Permission::Platform,
+            Role::Service => matches!(permission, Permission::Deliver | Permission::Records),
+            Role::SupportStaff => false,
+        }
     }
+}
 
-    /// True when it may read clients, bookings and events.
-    #[must_use]
-    pub fn may_read(&self) -> bool {
-        self.may_deliver()
-    }
+/// What a role may be allowed to do, within what its tenant reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Permission {
+    /// Deliver events.
+    Deliver,
+    /// Read and write clients, bookings and leads, and read events.
+    Records,
+    /// Run a tenant: review events, connections, tokens, users, exports, the audit log.
+    Manage,
+    /// Run the platform: tenants, and what belongs to none.
+    Platform,
 }
 
 /// Why no access was given.

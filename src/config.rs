@@ -5,13 +5,17 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 /// The environment variables that are read, and no others of the prefix `BOOKHOOK_`.
 pub const VARIABLES: &[&str] = &[
-    "BOOKHOOK_CONFIG", "BOOKHOOK_LISTEN", "BOOKHOOK_LOG", "BOOKHOOK_LOG_FORMAT",
-    "BOOKHOOK_MASTER_KEY", "BOOKHOOK_PUBLIC_URL", "BOOKHOOK_SPOOL",
+    "BOOKHOOK_API_RATE", "BOOKHOOK_CONFIG", "BOOKHOOK_LISTEN", "BOOKHOOK_LOG",
+    "BOOKHOOK_LOG_FORMAT", "BOOKHOOK_MASTER_KEY", "BOOKHOOK_PUBLIC_URL", "BOOKHOOK_SPOOL",
 ];
+
+/// How often a second one token may ask the API where nothing is said.
+pub const API_RATE: NonZeroU32 = NonZeroU32::MIN.saturating_add(99);
 
 /// How log lines are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
@@ -38,6 +42,9 @@ pub struct Given {
     /// The address under which others reach the service, for the webhook URLs that are printed
     #[arg(long, env = "BOOKHOOK_PUBLIC_URL", global = true, value_name = "URL")]
     pub public_url: Option<String>,
+    /// How often a second one token may ask the API, on the average (default: 100)
+    #[arg(long, env = "BOOKHOOK_API_RATE", global = true, value_name = "N")]
+    pub api_rate: Option<NonZeroU32>,
     /// What is logged: error, warn, info, debug, or a filter (default: info)
     #[arg(long, env = "BOOKHOOK_LOG", global = true, value_name = "FILTER")]
     pub log: Option<String>,
@@ -53,6 +60,7 @@ struct File {
     database_url: Option<String>,
     listen: Option<SocketAddr>,
     public_url: Option<String>,
+    api_rate: Option<NonZeroU32>,
     master_key: Option<String>,
     spool: Option<PathBuf>,
     log: Option<String>,
@@ -68,6 +76,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// The address under which others reach the service, without a slash at the end.
     pub public_url: Option<String>,
+    /// How often a second one token may ask the API.
+    pub api_rate: NonZeroU32,
     /// 32 bytes in base64, where it is given.
     pub master_key: Option<SecretString>,
     /// Where deliveries go while the main database is away.
@@ -121,6 +131,7 @@ impl Settings {
                 .unwrap_or_else(|| "sqlite://bookhook.db".to_owned()),
             listen: given.listen.or(file.listen).unwrap_or(([127, 0, 0, 1], 8080).into()),
             public_url: public_url.map(|url| url.trim_end_matches('/').to_owned()),
+            api_rate: given.api_rate.or(file.api_rate).unwrap_or(API_RATE),
             master_key: master_key.or(file.master_key).map(SecretString::from),
             spool: spool.or(file.spool).unwrap_or_else(|| "bookhook-spool.db".into()),
             log: given.log.or(file.log).unwrap_or_else(|| "info".to_owned()),
@@ -151,6 +162,7 @@ impl Settings {
             ("databaseUrl", mask_password(&self.database_url)),
             ("listen", self.listen.to_string()),
             ("publicUrl", self.public_url.clone().unwrap_or_else(|| set(false))),
+            ("apiRate", self.api_rate.to_string()),
             ("masterKey", set(self.master_key.is_some())),
             ("spool", self.spool.display().to_string()),
             ("log", self.log.clone()),

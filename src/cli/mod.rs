@@ -7,6 +7,7 @@ mod desk;
 mod doctor;
 mod error;
 mod events;
+mod openapi;
 mod post;
 mod print;
 mod send;
@@ -72,6 +73,8 @@ enum Command {
     Events(events::Command),
     /// Check the installation; each fault says what to do
     Doctor,
+    /// Print the API's description (OpenAPI 3.1, JSON)
+    Openapi,
 }
 
 /// Runs the command.
@@ -98,6 +101,7 @@ pub async fn run(cli: Cli) -> Result<()> {
         Command::Understand(args) => understand::run(&open(settings).await?, args).await,
         Command::Send(args) => send::run(settings, clock, printer, args).await,
         Command::Events(command) => events::run(&open(settings).await?, command).await,
+        Command::Openapi => openapi::run(),
         Command::Doctor => doctor::run(settings, clock, printer).await,
     }
 }

@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 ///
 /// `detail` is a sentence for people and never carries a customer's data: it may be logged.
 /// `value` is the raw value as it was sent, for the person who reviews: it may not.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Reason)]
 pub struct Problem {
     /// JSON Pointer (RFC 6901) into the body as it was received; empty for the whole body.
     pub pointer: String,

@@ -2,10 +2,14 @@
 //! framework.
 
 mod api;
+mod docs;
 mod extract;
 pub mod health;
+mod idempotency;
+pub mod openapi;
 mod problem;
 mod spoken;
+pub mod throttle;
 mod webhooks;
 
 use crate::clock::Clock;
@@ -15,16 +19,21 @@ use crate::storage::seal::MasterKey;
 use crate::tracking::Tracker;
 use crate::tracking::intake::Intake;
 use actix_web::body::{BoxBody, MessageBody};
-use actix_web::dev::{Server, ServiceRequest, ServiceResponse};
+use actix_web::dev::{HttpServiceFactory, Server, ServiceRequest, ServiceResponse};
+use actix_web::http::Method;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::{Compress, Next, from_fn};
 use actix_web::web::{self, ServiceConfig};
-use actix_web::{App, Error, HttpMessage as _, HttpServer};
+use actix_web::{App, Error, FromRequest, HttpMessage as _, HttpServer, Responder};
+use api::{bookings, clients, events};
+use extract::access::{identify, locate};
 use health::Readiness;
+use idempotency::repeatable;
 use problem::Problem;
 use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
+use throttle::Throttle;
 use tracing_actix_web::{RequestId, RootSpanBuilder, TracingLogger};
 
 /// What the handlers share.
@@ -42,25 +51,41 @@ pub struct Shared {
     pub tracker: Tracker,
     /// Whether deliveries are taken.
     pub readiness: Arc<Readiness>,
+    /// How often callers may ask.
+    pub throttle: Arc<Throttle>,
 }
 
 /// Every route of the service.
 fn routes(config: &mut ServiceConfig) {
     config
-        .service(read("/healthz", health::alive))
-        .service(read("/readyz", health::ready))
-        .service(read("/metrics", health::metrics))
+        .service(at("/healthz").get(health::alive))
+        .service(at("/readyz").get(health::ready))
+        .service(at("/metrics").get(health::metrics))
         .configure(deliveries)
+        .configure(docs::pages)
         .service(
-            web::scope("/api/platform/tenants/{tenant_id}")
-                .service(read("/clients", api::clients::list))
-                .service(read("/clients/{id}", api::clients::show))
-                .service(read("/bookings", api::bookings::list))
-                .service(read("/bookings/{id}", api::bookings::show))
-                .service(read("/events", api::events::list))
-                .service(read("/events/{id}", api::events::show))
-                .default_service(web::to(problem::not_found)),
+            web::scope("/api/platform")
+                .wrap(from_fn(identify))
+                .service(
+                    web::scope("/tenants/{tenantId}")
+                        .wrap(from_fn(repeatable))
+                        .wrap(from_fn(locate))
+                        .configure(tenant_routes),
+                )
+                .service(web::scope("").wrap(from_fn(repeatable)).configure(platform_routes)),
         )
+        .default_service(web::to(problem::not_found));
+}
+
+/// What is one tenant's.
+fn tenant_routes(config: &mut ServiceConfig) {
+    config
+        .service(at("/clients").get(clients::list))
+        .service(at("/clients/{id}").get(clients::show))
+        .service(at("/bookings").get(bookings::list))
+        .service(at("/bookings/{id}").get(bookings::show))
+        .service(at("/events").get(events::list))
+        .service(at("/events/{id}").get(events::show))
         .default_service(web::to(problem::not_found));
 }
 
@@ -84,17 +109,38 @@ fn deliveries(config: &mut ServiceConfig) {
     }
 }
 
-/// A resource that answers GET and HEAD.
-fn read<F, Args>(path: &str, handler: F) -> actix_web::Resource
-where
-    F: actix_web::Handler<Args> + Clone,
-    Args: actix_web::FromRequest + 'static,
-    F::Output: actix_web::Responder + 'static,
-{
-    web::resource(path)
-        .route(web::get().to(handler.clone()))
-        .route(web::head().to(handler))
-        .default_service(web::to(problem::method_not_allowed))
+/// An address; a method that it doesn't take is 405.
+fn at(path: &str) -> At {
+    At(web::resource(path).default_service(web::to(problem::method_not_allowed)))
+}
+
+/// An address and the handlers of its methods.
+struct At(actix_web::Resource);
+
+/// Names a method's builder.
+macro_rules! methods {
+    ($($method:ident),+) => { impl At { $(
+        fn $method<F, Args>(self, handler: F) -> Self
+        where
+            F: actix_web::Handler<Args, Output: Responder + 'static>,
+            Args: FromRequest + 'static,
+        {
+            Self(self.0.route(web::$method().to(handler)))
+        }
+    )+ } };
+}
+
+methods!(get, post, patch, delete);
+
+impl HttpServiceFactory for At {
+    fn register(self, config: &mut actix_web::dev::AppService) {
+        self.0.register(config);
+    }
+}
+
+/// What is the platform's.
+fn platform_routes(config: &mut ServiceConfig) {
+    config.default_service(web::to(problem::not_found));
 }
 
 /// The server on a bound socket; it serves once it is awaited.
@@ -109,6 +155,7 @@ pub fn server(listener: TcpListener, shared: Shared) -> io::Result<Server> {
             .app_data(problem::query_errors())
             .configure(routes)
             .wrap(Compress::default())
+            .wrap(from_fn(throttle::throttle))
             .wrap(from_fn(finish))
             .wrap(TracingLogger::<Root>::new())
     });
@@ -121,8 +168,16 @@ async fn finish(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
+    let mut request = request;
     let id = request.extensions().get::<RequestId>().map(ToString::to_string);
-    let response = next.call(request).await?;
+    // HEAD is GET without the body, which the connection leaves out by itself.
+    if request.method() == Method::HEAD {
+        request.head_mut().method = Method::GET;
+    }
+    let response = match next.call(request).await {
+        Ok(response) => response,
+        Err(error) => return Err(error),
+    };
     let problem = response.response().error().and_then(|e| e.as_error::<Problem>()).cloned();
     let mut response = match problem {
         Some(problem) => {

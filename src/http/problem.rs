@@ -1,14 +1,18 @@
 //! One error, as RFC 9457 problem JSON.
 
+use super::openapi;
 use crate::domain;
 use crate::storage;
 use crate::tracking::TrackError;
 use crate::tracking::intake::Refusal;
+use actix_web::body::BoxBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use actix_web::{HttpResponse, ResponseError};
+use actix_web::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use serde::Serialize;
 use std::fmt;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// What a caller is told that can't be served: what is wrong and what would do.
@@ -19,31 +23,57 @@ pub(crate) struct Problem {
     detail: String,
     errors: Vec<domain::problem::Problem>,
     event_id: Option<Uuid>,
+    existing_id: Option<Uuid>,
+    allow: Option<String>,
+    retry_after: Option<u64>,
 }
 
-/// The members of RFC 9457, and ours.
-#[derive(Serialize)]
+/// What every answer that is no success holds: the members of RFC 9457, and ours.
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct Body<'a> {
+#[schema(as = Problem)]
+pub(super) struct ProblemJson<'a> {
+    /// A URN of the code.
+    #[schema(example = "urn:bookhook:problem:phone_invalid")]
     r#type: String,
+    /// The status in words.
     title: &'a str,
+    /// The status.
     status: u16,
+    /// What is wrong, and what would do.
     detail: &'a str,
+    /// A stable word for programs.
+    #[schema(example = "phone_invalid")]
     code: &'a str,
-    /// The sentence again: n8n shows this member to its user.
+    /// The sentence of `detail` again.
+    // n8n shows this member to its user.
     error: &'a str,
+    /// Every fault of the body.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    errors: Vec<Entry<'a>>,
+    #[schema(required = false)]
+    errors: Vec<FaultJson<'a>>,
+    /// The event under which a delivery was kept all the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     event_id: Option<Uuid>,
+    /// What exists already, where that is what stands in the way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    existing_id: Option<Uuid>,
+    /// The request's id: also in `X-Request-Id` and in the log.
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<&'a str>,
 }
 
-#[derive(Serialize)]
-struct Entry<'a> {
+/// One fault of a body.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Fault)]
+pub(super) struct FaultJson<'a> {
+    /// JSON Pointer to the member.
+    #[schema(example = "/phone")]
     pointer: &'a str,
+    /// A stable word for programs.
+    #[schema(example = "phone_invalid")]
     code: &'a str,
+    /// What is wrong with it, and what would do.
     detail: &'a str,
 }
 
@@ -56,7 +86,51 @@ impl Problem {
             detail: detail.to_owned(),
             errors: Vec::new(),
             event_id: None,
+            existing_id: None,
+            allow: None,
+            retry_after: None,
         }
+    }
+
+    /// 401 of the API: no token, or one that is unknown, revoked or has run out.
+    pub(crate) fn no_token() -> Self {
+        let detail = "send a token that is good as `Authorization: Bearer bk_live_…`";
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
+    }
+
+    /// 400 for a parameter of the query.
+    pub(crate) fn bad_query(code: &str, detail: &str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, code, detail)
+    }
+
+    /// 409: something that exists stands in the way.
+    pub(crate) fn exists(code: &str, detail: &str, id: Uuid) -> Self {
+        Self { existing_id: Some(id), ..Self::new(StatusCode::CONFLICT, code, detail) }
+    }
+
+    /// 409: the state that something is in stands in the way.
+    pub(crate) fn conflict(code: &str, detail: &str) -> Self {
+        Self::new(StatusCode::CONFLICT, code, detail)
+    }
+
+    /// 422 for one member of a body.
+    pub(crate) fn member(name: &str, code: &str, detail: &str) -> Self {
+        let pointer = format!("/{name}");
+        let fault = domain::problem::Problem::at(&pointer, code, detail, name, None);
+        Self::unprocessable(None, vec![fault])
+    }
+
+    /// 429: too many requests; `seconds` until the next is served.
+    pub(crate) fn too_many(detail: &str, seconds: u64) -> Self {
+        let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail);
+        Self { retry_after: Some(seconds.max(1)), ..problem }
+    }
+
+    /// 500; the cause goes to the log.
+    pub(crate) fn internal(cause: &dyn fmt::Display) -> Self {
+        tracing::error!(%cause, "a request could not be served");
+        let detail = "the request could not be served; the log has the cause under its request id";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
     }
 
     /// 401; the same for every reason, so that nothing can be learned from it.
@@ -103,9 +177,16 @@ impl Problem {
         Self { errors, event_id, ..problem }
     }
 
+    /// Ends a request before its handler is reached.
+    pub(crate) fn refuse(self, request: ServiceRequest) -> ServiceResponse<BoxBody> {
+        // `into_response` would drop the problem itself, which the last touch completes.
+        let (request, _) = request.into_parts();
+        ServiceResponse::new(request, HttpResponse::from_error(self))
+    }
+
     /// The answer, with the id of its request.
     pub(crate) fn response(&self, request_id: Option<&str>) -> HttpResponse {
-        let body = Body {
+        let body = ProblemJson {
             r#type: format!("urn:bookhook:problem:{}", self.code),
             title: self.status.canonical_reason().unwrap_or("Error"),
             status: self.status.as_u16(),
@@ -114,12 +195,19 @@ impl Problem {
             error: &self.detail,
             errors: self.errors.iter().map(entry).collect(),
             event_id: self.event_id,
+            existing_id: self.existing_id,
             request_id,
         };
         let mut response = HttpResponse::build(self.status);
         response.insert_header((CONTENT_TYPE, "application/problem+json"));
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             response.insert_header((RETRY_AFTER, "5"));
+        }
+        if let Some(seconds) = self.retry_after {
+            response.insert_header((RETRY_AFTER, seconds.to_string()));
+        }
+        if let Some(methods) = &self.allow {
+            response.insert_header((ALLOW, methods.as_str()));
         }
         if self.status == StatusCode::UNAUTHORIZED {
             response.insert_header((WWW_AUTHENTICATE, "Bearer"));
@@ -128,8 +216,8 @@ impl Problem {
     }
 }
 
-fn entry(problem: &domain::problem::Problem) -> Entry<'_> {
-    Entry { pointer: &problem.pointer, code: &problem.code, detail: &problem.detail }
+fn entry(problem: &domain::problem::Problem) -> FaultJson<'_> {
+    FaultJson { pointer: &problem.pointer, code: &problem.code, detail: &problem.detail }
 }
 
 impl fmt::Display for Problem {
@@ -154,9 +242,7 @@ impl From<storage::Error> for Problem {
             tracing::warn!(%error, "the database is not available");
             return Self::unavailable();
         }
-        tracing::error!(%error, "the database refused");
-        let detail = "the request could not be served; the log has the cause under its request id";
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
+        Self::internal(&error)
     }
 }
 
@@ -205,10 +291,16 @@ pub(super) async fn not_found() -> Problem404 {
     Err(Problem::not_found())
 }
 
-/// 405 for a method that an address doesn't take.
-pub(super) async fn method_not_allowed() -> Problem404 {
-    let detail = "this address does not take this method";
-    Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail))
+/// 405 for a method that an address doesn't take; the API's document says which it takes.
+pub(super) async fn method_not_allowed(request: HttpRequest) -> Problem404 {
+    let pattern = request.match_pattern();
+    let methods = pattern.map(|pattern| openapi::methods(&pattern)).unwrap_or_default();
+    let detail = match methods.as_str() {
+        "" => "this address does not take this method".to_owned(),
+        methods => format!("this address does not take this method; it takes {methods}"),
+    };
+    let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", &detail);
+    Err(Problem { allow: Some(methods).filter(|methods| !methods.is_empty()), ..problem })
 }
 
 type Problem404 = Result<HttpResponse, Problem>;

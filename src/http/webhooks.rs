@@ -1,7 +1,8 @@
 //! Raw bytes in, one answer out.
 
 use super::Shared;
-use super::extract::{access, headers, token};
+use super::extract::access::access;
+use super::extract::{headers, token};
 use super::problem::Problem;
 use super::spoken;
 use crate::domain::channel::EventStatus;

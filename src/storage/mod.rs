@@ -9,6 +9,7 @@ pub mod connections;
 pub mod duplicates;
 mod error;
 pub mod events;
+pub mod idempotency;
 pub mod inbox;
 pub mod installation;
 pub mod joins;
@@ -90,6 +91,7 @@ pub fn all_statements() -> Vec<(&'static str, &'static str, &'static str)> {
         ("connections", connections::ALL),
         ("duplicates", duplicates::ALL),
         ("events", events::ALL),
+        ("idempotency", idempotency::ALL),
         ("inbox", inbox::ALL),
         ("installation", installation::ALL),
         ("joins", joins::ALL),

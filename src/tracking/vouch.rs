@@ -2,6 +2,7 @@
 
 use super::directory::{Connection, Directory, distinct_secrets};
 use super::intake::{Incoming, Refusal};
+use crate::auth::Permission;
 use crate::sources::{Checked, Delivery};
 use uuid::Uuid;
 
@@ -39,7 +40,7 @@ pub(super) fn vouch<'a>(
     let Some(access) = incoming.access.as_ref().filter(|_| source.takes_tokens()) else {
         return Err(Refusal::Unauthorized);
     };
-    if !access.may_deliver() {
+    if !access.may(Permission::Deliver) {
         return Err(Refusal::Forbidden);
     }
     let connection = match &incoming.connection {

@@ -4,6 +4,7 @@
 #[macro_use]
 mod support;
 
+mod api_document;
 mod architecture;
 mod bad_input;
 mod bad_values;

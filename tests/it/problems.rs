@@ -48,6 +48,7 @@ both_engines! {
     async fn a_method_that_an_address_does_not_take_is_405(db: TestDb) {
         let app = TestApp::start(&db).await;
         let salon = Salon::open(&app).await;
+        let token = format!("Bearer {}", app.token(Role::PlatformAdmin, None).await);
         let tenant = format!("/api/platform/tenants/{}", salon.tenant);
         let mut taken = vec![("DELETE", "/healthz".to_owned()), ("POST", "/readyz".to_owned())];
         for noun in ["clients", "bookings", "events"] {
@@ -62,7 +63,7 @@ both_engines! {
             }
         }
         for (method, path) in taken {
-            let reply = app.wire(method, &path, &[], b"").await;
+            let reply = app.wire(method, &path, &[("authorization", &token)], b"").await;
             assert_problem(&reply, StatusCode::METHOD_NOT_ALLOWED, &format!("{method} {path}"));
         }
     }

@@ -43,6 +43,7 @@ pub(super) fn settings(given: Settings, directory: &Path) -> Settings {
         database_url: format!("sqlite://{}", directory.join("demo.db").display()),
         listen: ([127, 0, 0, 1], 0).into(),
         public_url: None,
+        api_rate: crate::config::API_RATE,
         master_key: None,
         spool: directory.join("spool.db"),
         ..given

@@ -2,7 +2,9 @@
 
 use crate::domain::money::{Currency, Money};
 use crate::http::Shared;
-use crate::http::extract::{Page, PageQuery, ReadRecords};
+use crate::http::extract::access::Records;
+use crate::http::extract::page::{Page, PageQuery};
+use crate::http::openapi::{Refusals, TenantPath};
 use crate::http::problem::Problem;
 use crate::storage::bookings::{self, BookingRow};
 use crate::storage::sightings::{self, Lookup};
@@ -12,10 +14,11 @@ use actix_web::web::{Data, Json, Path, Query};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Number;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// A booking as the API shows it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::http) struct BookingJson {
     id: Uuid,
@@ -26,6 +29,7 @@ pub(in crate::http) struct BookingJson {
     service_category: Option<String>,
     duration: Option<i64>,
     staff_member: Option<String>,
+    #[schema(value_type = Option<f64>)]
     amount: Option<Number>,
     currency: Option<String>,
     status: String,
@@ -67,7 +71,7 @@ impl BookingJson {
 }
 
 /// A booking with everything that was told of it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::http) struct TracedJson {
     #[serde(flatten)]
@@ -76,7 +80,7 @@ pub(in crate::http) struct TracedJson {
 }
 
 /// One telling of a booking.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct SightingJson {
     event_id: Uuid,
@@ -89,9 +93,16 @@ struct SightingJson {
     fields: Vec<&'static str>,
 }
 
-/// `GET …/bookings`: the newest first.
+/// A tenant's bookings, the newest first.
+#[utoipa::path(
+    get, path = "/api/platform/tenants/{tenantId}/bookings", tag = "bookings",
+    operation_id = "listBookings",
+    params(TenantPath, PageQuery),
+    security(("token" = ["platform_admin", "client_admin", "service"])),
+    responses((status = 200, description = "A page of bookings", body = Page<BookingJson>), Refusals)
+)]
 pub(in crate::http) async fn list(
-    access: ReadRecords,
+    access: Records,
     query: Query<PageQuery>,
     shared: Data<Shared>,
 ) -> Result<Json<Page<BookingJson>>, Problem> {
@@ -102,10 +113,17 @@ pub(in crate::http) async fn list(
     Ok(Json(span.page(rows, |booking| booking.id)))
 }
 
-/// `GET …/bookings/{id}`: the booking, and which event told what of it; also by an id that it was
-/// answered under before it proved to be another's.
+/// A booking, and which event told what of it; also by an id that it was answered under before it
+/// proved to be another's.
+#[utoipa::path(
+    get, path = "/api/platform/tenants/{tenantId}/bookings/{id}", tag = "bookings",
+    operation_id = "getBooking",
+    params(TenantPath, ("id" = String, Path, description = "The booking's id")),
+    security(("token" = ["platform_admin", "client_admin", "service"])),
+    responses((status = 200, description = "The booking", body = TracedJson), Refusals)
+)]
 pub(in crate::http) async fn show(
-    access: ReadRecords,
+    access: Records,
     path: Path<(String, String)>,
     shared: Data<Shared>,
 ) -> Result<Json<TracedJson>, Problem> {

@@ -2,7 +2,9 @@
 
 use super::bookings::BookingJson;
 use crate::http::Shared;
-use crate::http::extract::{Page, PageQuery, ReadRecords};
+use crate::http::extract::access::Records;
+use crate::http::extract::page::{Page, PageQuery};
+use crate::http::openapi::{Refusals, TenantPath};
 use crate::http::problem::Problem;
 use crate::storage::clients::{self, ClientRow};
 use crate::storage::mappings::{self, MappingRow};
@@ -12,13 +14,14 @@ use actix_web::web::{Data, Json, Path, Query};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use std::collections::BTreeMap;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// How many of a client's bookings its profile shows.
 const LATEST: i64 = 50;
 
 /// A client as the API shows it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::http) struct ClientJson {
     id: Uuid,
@@ -37,7 +40,7 @@ pub(in crate::http) struct ClientJson {
 }
 
 /// A client with everything that is theirs.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::http) struct ProfileJson {
     #[serde(flatten)]
@@ -49,7 +52,7 @@ pub(in crate::http) struct ProfileJson {
 }
 
 /// A client's account at a salon system.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct MappingJson {
     service_provider: String,
@@ -90,9 +93,16 @@ impl From<MappingRow> for MappingJson {
     }
 }
 
-/// `GET …/clients`: the newest first.
+/// A tenant's clients, the newest first.
+#[utoipa::path(
+    get, path = "/api/platform/tenants/{tenantId}/clients", tag = "clients",
+    operation_id = "listClients",
+    params(TenantPath, PageQuery),
+    security(("token" = ["platform_admin", "client_admin", "service"])),
+    responses((status = 200, description = "A page of clients", body = Page<ClientJson>), Refusals)
+)]
 pub(in crate::http) async fn list(
-    access: ReadRecords,
+    access: Records,
     query: Query<PageQuery>,
     shared: Data<Shared>,
 ) -> Result<Json<Page<ClientJson>>, Problem> {
@@ -103,9 +113,16 @@ pub(in crate::http) async fn list(
     Ok(Json(span.page(rows, |client| client.id)))
 }
 
-/// `GET …/clients/{id}`: the client with mappings and latest bookings.
+/// A client with mappings and latest bookings.
+#[utoipa::path(
+    get, path = "/api/platform/tenants/{tenantId}/clients/{id}", tag = "clients",
+    operation_id = "getClient",
+    params(TenantPath, ("id" = String, Path, description = "The client's id")),
+    security(("token" = ["platform_admin", "client_admin", "service"])),
+    responses((status = 200, description = "The client", body = ProfileJson), Refusals)
+)]
 pub(in crate::http) async fn show(
-    access: ReadRecords,
+    access: Records,
     path: Path<(String, String)>,
     shared: Data<Shared>,
 ) -> Result<Json<ProfileJson>, Problem> {

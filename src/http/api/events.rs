@@ -3,7 +3,9 @@
 use crate::domain::channel::EventStatus;
 use crate::domain::problem::Problem as Reason;
 use crate::http::Shared;
-use crate::http::extract::{Page, ReadRecords, span};
+use crate::http::extract::access::Records;
+use crate::http::extract::page::{Page, span};
+use crate::http::openapi::{Refusals, TenantPath};
 use crate::http::problem::Problem;
 use crate::sources;
 use crate::storage::bookings::{self, BookingRow};
@@ -18,10 +20,11 @@ use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 /// An event as lists show it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::http) struct EventJson {
     id: Uuid,
@@ -59,7 +62,7 @@ impl From<EventSummary> for EventJson {
 }
 
 /// Everything that is kept of an event.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::http) struct DetailJson {
     #[serde(flatten)]
@@ -122,8 +125,9 @@ impl DetailJson {
 }
 
 /// What an event list is narrowed to.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(in crate::http) struct EventQuery {
     status: Option<EventStatus>,
     source: Option<String>,
@@ -131,9 +135,16 @@ pub(in crate::http) struct EventQuery {
     cursor: Option<String>,
 }
 
-/// `GET …/events`: the newest first.
+/// A tenant's events, the newest first.
+#[utoipa::path(
+    get, path = "/api/platform/tenants/{tenantId}/events", tag = "events",
+    operation_id = "listEvents",
+    params(TenantPath, EventQuery),
+    security(("token" = ["platform_admin", "client_admin", "service"])),
+    responses((status = 200, description = "A page of events", body = Page<EventJson>), Refusals)
+)]
 pub(in crate::http) async fn list(
-    access: ReadRecords,
+    access: Records,
     query: Query<EventQuery>,
     shared: Data<Shared>,
 ) -> Result<Json<Page<EventJson>>, Problem> {
@@ -151,9 +162,16 @@ pub(in crate::http) async fn list(
     Ok(Json(span.page(rows, |event| event.id)))
 }
 
-/// `GET …/events/{id}`: the event as it came, what was understood of it, and what it came to.
+/// An event as it came, what was understood of it, and what it came to.
+#[utoipa::path(
+    get, path = "/api/platform/tenants/{tenantId}/events/{id}", tag = "events",
+    operation_id = "getEvent",
+    params(TenantPath, ("id" = String, Path, description = "The event's id")),
+    security(("token" = ["platform_admin", "client_admin", "service"])),
+    responses((status = 200, description = "The event", body = DetailJson), Refusals)
+)]
 pub(in crate::http) async fn show(
-    access: ReadRecords,
+    access: Records,
     path: Path<(String, String)>,
     shared: Data<Shared>,
 ) -> Result<Json<DetailJson>, Problem> {

@@ -68,6 +68,7 @@ pub(crate) fn settings(url: &str) -> Settings {
         database_url: url.to_owned(),
         listen: ([127, 0, 0, 1], 0).into(),
         public_url: None,
+        api_rate: std::num::NonZeroU32::MAX,
         master_key: Some(MASTER_KEY.into()),
         spool: "unused-spool.db".into(),
         log: "warn".to_owned(),
@@ -242,13 +243,32 @@ impl TestApp {
         read(request).await
     }
 
+    /// A request to be finished by the test, with a token when it isn't empty.
+    pub(crate) fn request(
+        &self,
+        method: Method,
+        path: &str,
+        token: &str,
+    ) -> reqwest::RequestBuilder {
+        let request = self.http.request(method, format!("{}{path}", self.url));
+        if token.is_empty() { request } else { request.bearer_auth(token) }
+    }
+
     /// Any request, with a token when it isn't empty.
     pub(crate) async fn ask(&self, method: Method, path: &str, token: &str) -> Answer {
-        let mut request = self.http.request(method, format!("{}{path}", self.url));
-        if !token.is_empty() {
-            request = request.bearer_auth(token);
-        }
-        read(request).await
+        read(self.request(method, path, token)).await
+    }
+
+    /// A request with a JSON body.
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        token: &str,
+        body: &Value,
+    ) -> Answer {
+        let request = self.request(method, path, token);
+        read(request.header("content-type", "application/json").body(body.to_string())).await
     }
 
     /// Reads an address of the tenant's API as a platform admin; fails unless it answers 200.

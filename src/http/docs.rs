@@ -1,0 +1,25 @@
+//! The API's document and its pages: everything comes from this program, no other address.
+
+use super::openapi;
+use super::problem::Problem;
+use actix_web::HttpResponse;
+use actix_web::http::header::LOCATION;
+use actix_web::web::{self, ServiceConfig};
+use utoipa_swagger_ui::{Config, SwaggerUi};
+
+/// `/docs/` and the document that it shows.
+pub(super) fn pages(config: &mut ServiceConfig) {
+    let ui = SwaggerUi::new("/docs/{_:.*}");
+    let ui = ui.config(Config::from(openapi::PATH).persist_authorization(true));
+    config
+        .service(web::resource(openapi::PATH).route(web::get().to(document)))
+        .service(web::resource("/docs").route(web::get().to(|| async {
+            HttpResponse::PermanentRedirect().insert_header((LOCATION, "/docs/")).finish()
+        })))
+        .service(ui);
+}
+
+async fn document() -> Result<HttpResponse, Problem> {
+    let text = openapi::text().map_err(|error| Problem::internal(&error))?;
+    Ok(HttpResponse::Ok().content_type("application/json").body(text))
+}
