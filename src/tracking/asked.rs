@@ -82,11 +82,32 @@ impl Tracker {
         }
         for identity in &lead.identities {
             if let Some(open) = leads::find_open(conn, tenant, identity).await? {
+                self.learn(conn, tenant, &open, &lead.identities).await?;
                 return Ok(Some(open.id));
             }
         }
         let new = new_lead(lead, told_at(work.taken));
         leads::insert(conn, tenant, &new, self.clock.now()).await.map(Some)
+    }
+
+    /// What came together is one person's: the next message may carry the other of the two alone.
+    async fn learn(
+        &self,
+        conn: &mut Conn<'_>,
+        tenant: Uuid,
+        open: &leads::LeadRow,
+        identities: &[Identity],
+    ) -> Result<()> {
+        for identity in identities {
+            let known = match identity {
+                Identity::Phone(_) => &open.phone,
+                Identity::WhatsApp(_) => &open.whatsapp_id,
+            };
+            if known.is_none() && leads::find_open(conn, tenant, identity).await?.is_none() {
+                leads::give_identity(conn, tenant, open.id, identity, self.clock.now()).await?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -138,7 +138,7 @@ both_engines! {
                 // The same people in another order each time, and half of the messages twice.
                 let places = said.len();
                 said.rotate_left(turn * 31 % places);
-                if turn % 2 == 0 {
+                if turn.is_multiple_of(2) {
                     said.reverse();
                 }
                 deliver(&app, &said).await.len()

@@ -1,6 +1,7 @@
 //! Who is who: phones and WhatsApp ids of one person, and of two.
 
 use crate::support::app::TestApp;
+use crate::support::db::TestDb;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -251,6 +252,30 @@ both_engines! {
             assert_eq!(app.read(tenant, &booking).await["status"], "pending", "{turn}");
             post(&app, &connection, &later(answer, 2 * turn + 2)).await;
             assert_eq!(app.read(tenant, &booking).await["status"], "confirmed", "{turn}");
+        }
+    }
+    async fn whoever_asks_is_one_lead_by_number_by_id_and_by_both(db: TestDb) {
+        let people = [BY_PHONE, BY_BOTH, BY_ID];
+        for order in [[0, 1, 2], [2, 1, 0], [1, 0, 2]] {
+            let db = TestDb::fresh(db.engine).await;
+            let app = TestApp::start(&db).await;
+            let (_, connection) = salon(&app).await;
+            let mut leads = Vec::new();
+            for turn in order {
+                let body = people[turn].asks(&format!("wamid.{turn}"));
+                leads.push(post(&app, &connection, &body).await["leadId"].clone());
+                // Told again, it is not counted again.
+                post(&app, &connection, &body).await;
+            }
+            assert!(leads.iter().all(|lead| lead.is_string() && *lead == leads[0]), "{leads:?}");
+            assert_eq!(db.count("leads").await, 1, "{order:?}");
+            assert_eq!(db.count("leads where interactions = 3").await, 1, "{order:?}");
+            let reaction = json!({"type": "reaction", "reaction": {"message_id": "m", "emoji": "👍"}});
+            post(&app, &connection, &BY_BOTH.message("wamid.9", reaction)).await;
+            assert_eq!(db.count("lead_interactions").await, 3);
+            // Whichever of the two books, it was this lead.
+            post(&app, &connection, &BY_ID.books("wamid.10", "Cut")).await;
+            assert_eq!(db.count("leads where status = 'converted'").await, 1, "{order:?}");
         }
     }
 }
