@@ -2,6 +2,7 @@
 
 use crate::app::StartError;
 use crate::auth::MakeError;
+use crate::auth::connecting::ConnectError;
 use crate::config::ConfigError;
 use crate::storage::{self, seal::SealError};
 use crate::tracking::TrackError;
@@ -95,6 +96,23 @@ impl Error {
 impl From<storage::Error> for Error {
     fn from(error: storage::Error) -> Self {
         if error.is_unavailable() { Self::Away(error) } else { Self::Storage(error) }
+    }
+}
+
+impl From<ConnectError> for Error {
+    fn from(error: ConnectError) -> Self {
+        match error {
+            ConnectError::Storage(error) => error.into(),
+            ConnectError::NoRandomness => Self::NoRandomness,
+            ConnectError::Refused(code, sentence) => {
+                let flag = match code {
+                    "secret_missing" => " with --secret-stdin",
+                    "secret_shared" => " with --account",
+                    _ => "",
+                };
+                Self::Refused(format!("{sentence}{flag}"))
+            }
+        }
     }
 }
 

@@ -174,6 +174,26 @@ words! {
 }
 
 words! {
+    /// Whether a person may sign in.
+    UserStatus {
+        /// May.
+        Active = "active",
+        /// May not.
+        Disabled = "disabled",
+    }
+}
+
+words! {
+    /// Whether a tenant's deliveries are taken.
+    TenantStatus {
+        /// They are.
+        Active = "active",
+        /// They are refused, and its own tokens with them; nothing is lost.
+        Disabled = "disabled",
+    }
+}
+
+words! {
     /// How a tenant writes dates in digits.
     DateOrder {
         /// Day first: 14/03/2026.

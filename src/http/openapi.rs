@@ -1,6 +1,8 @@
 //! The API's description of itself, OpenAPI 3.1, made from the handlers.
 
-use super::api::{bookings, clients, events};
+use super::api::{
+    audit, bookings, clients, connections, events, inbox, replay, tenants, tokens, users,
+};
 use super::problem::{FaultJson, ProblemJson};
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -29,7 +31,14 @@ pub const PATH: &str = "/api/openapi.json";
     paths(
         clients::list, clients::show,
         bookings::list, bookings::show,
-        events::list, events::show,
+        events::list, events::show, replay::one, replay::many,
+        connections::list, connections::create, connections::show, connections::update,
+        connections::disable, connections::rotate,
+        tokens::list, tokens::create, tokens::revoke,
+        users::list, users::create, users::update,
+        audit::list,
+        tenants::list, tenants::create, tenants::show, tenants::update,
+        inbox::list, inbox::show,
     ),
     components(schemas(ProblemJson, FaultJson)),
     modifiers(&Finish),

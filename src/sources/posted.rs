@@ -3,7 +3,7 @@
 //! The contract is `{tenantId, bookingData: {…}}`, or the same fields at the root. Both sign by
 //! Standard Webhooks, or come with a `service` token.
 
-use super::fieldmap::Document;
+use super::fieldmap::{Document, Event};
 use super::fields::{Draft, Field, Place, Raw, Rules, Take, is_placeholder, yes_no};
 use super::signature::{self, StandardHeaders};
 use super::skim::{self, skimmed};
@@ -97,7 +97,8 @@ pub(super) fn map(item: &Item, reading: &Reading<'_>, channel: Option<Channel>) 
         Ok(post) => post,
         Err(Malformed { problem }) => return vec![Mapped::NeedsReview(problem.into())],
     };
-    let whole = reading.map.and_then(|_| json::object(&item.raw).ok()).map(Value::Object);
+    let whole = reading.map.and_then(|_| json::object(&item.raw).ok());
+    let whole = whole.map(|root| Event::new(Value::Object(root)));
     let draft = post.draft(reading, &Document::of(whole.as_ref()));
     let rules = Rules {
         tenant: reading.tenant,

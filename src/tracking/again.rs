@@ -11,6 +11,9 @@ use crate::storage::{self, connections, tenants};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+/// Why an event was held back whatever it says: only a person who names it lets it through.
+pub const HELD: &[&str] = &["tenant_mismatch", "account_unknown"];
+
 /// Why a stored event can't be read again.
 #[derive(Debug, thiserror::Error)]
 pub enum AgainError {

@@ -5,6 +5,7 @@
 mod support;
 
 mod api_document;
+mod api_running;
 mod architecture;
 mod bad_input;
 mod bad_values;

@@ -3,7 +3,7 @@
 use super::aliases::Field;
 use super::draft::{Draft, Found, StartFound};
 use super::understood::{Told, Understood};
-use super::values::{Raw, email, is_anyone, minutes, normalise};
+use super::values::{MOST_KEPT, Raw, email, is_anyone, minutes, normalise};
 use crate::domain::booking::{ExternalBooking, ExternalClient};
 use crate::domain::channel::{Channel, PaymentStatus};
 use crate::domain::money::{Currency, Money};
@@ -73,7 +73,7 @@ impl Draft {
             payment_status: reader.payment_status(),
             account: reader.account(provider.clone()),
             external_booking: reader.external_booking(provider),
-            notes: reader.text(Field::Notes, NOTES),
+            notes: reader.text(Field::Notes, MOST_KEPT),
             home: self.home.clone(),
             set_by_person: self.by_person.clone(),
             problems: Vec::new(),
@@ -86,8 +86,6 @@ impl Draft {
 
 /// The most characters of a name, a service, a kind.
 const NAME: usize = 200;
-/// The most characters of notes.
-const NOTES: usize = 5000;
 /// The most characters of somebody else's id.
 const ID: usize = 200;
 /// The most characters of a provider's name.
