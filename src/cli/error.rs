@@ -128,7 +128,9 @@ impl From<StartError> for Error {
 impl From<AgainError> for Error {
     fn from(error: AgainError) -> Self {
         match error {
-            AgainError::Unreadable(sentence) => Self::Refused(sentence),
+            error @ (AgainError::Unreadable(_) | AgainError::Supplied(_)) => {
+                Self::Refused(error.to_string())
+            }
             AgainError::Track(error) => error.into(),
         }
     }

@@ -102,6 +102,7 @@ pub(super) struct TenantPath(
 pub(super) struct Repeatable {
     /// A key of the caller's choice: a repeat within 24 hours answers what the first answered.
     #[param(rename = "Idempotency-Key", max_length = 200)]
+    #[expect(dead_code, reason = "it is only described")]
     idempotency_key: Option<String>,
 }
 
@@ -111,6 +112,7 @@ pub(super) struct Repeatable {
 pub(super) struct Matching {
     /// The `ETag` that was read: the change is refused with 412 when there is a newer one.
     #[param(rename = "If-Match")]
+    #[expect(dead_code, reason = "it is only described")]
     if_match: Option<String>,
 }
 

@@ -1,5 +1,6 @@
 //! Clients and their identities.
 
+use super::aliases::{self, Kind};
 use super::{Conn, Result, duplicates, execute, fetch_all, fetch_optional, statements};
 use crate::domain::ids;
 use crate::domain::person::Identity;
@@ -44,9 +45,6 @@ statements! {
         update client_identities set is_current = $4
         where tenant_id = $1 and kind = $2 and value = $3";
     DELETE_IDENTITIES = "delete from client_identities where tenant_id = $1 and client_id = $2";
-    FIND_ALIAS = "
-        select now_id from record_aliases
-        where tenant_id = $1 and kind = 'client' and id = $2";
     HAS_ANYTHING = "
         select cast(count(*) as bigint) from (
             select 1 as one from bookings where tenant_id = $1 and client_id = $2
@@ -193,8 +191,8 @@ pub async fn find_once_known(
     if let Some(row) = find(conn, tenant, id).await? {
         return Ok(Some(row));
     }
-    match fetch_optional!(conn, (Uuid,), FIND_ALIAS, tenant, id)? {
-        Some((now_id,)) => find(conn, tenant, now_id).await,
+    match aliases::find(conn, tenant, Kind::Client, id).await? {
+        Some(now_id) => find(conn, tenant, now_id).await,
         None => Ok(None),
     }
 }

@@ -3,6 +3,7 @@
 //! One text serves both engines. Where a statement must differ, a pair stands side by side:
 //! there is one, in [`locks`].
 
+mod aliases;
 pub mod audit;
 pub mod bookings;
 pub mod clients;
@@ -17,6 +18,7 @@ pub mod joins;
 pub mod leads;
 pub mod locks;
 pub mod mappings;
+pub mod reviews;
 pub mod seal;
 pub mod sightings;
 pub mod tenants;
@@ -87,6 +89,7 @@ pub(crate) use {execute, fetch_all, fetch_optional, statements};
 #[must_use]
 pub fn all_statements() -> Vec<(&'static str, &'static str, &'static str)> {
     let files = [
+        ("aliases", aliases::ALL),
         ("audit", audit::ALL),
         ("bookings", bookings::ALL),
         ("clients", clients::ALL),
@@ -99,6 +102,7 @@ pub fn all_statements() -> Vec<(&'static str, &'static str, &'static str)> {
         ("joins", joins::ALL),
         ("leads", leads::ALL),
         ("mappings", mappings::ALL),
+        ("reviews", reviews::ALL),
         ("sightings", sightings::ALL),
         ("tenants", tenants::ALL),
         ("tokens", tokens::ALL),

@@ -7,7 +7,9 @@ use super::gather::telling;
 use crate::domain::channel::Channel;
 use crate::domain::sighting::{Order, Sighting};
 use crate::storage::clients::ClientRow;
+use crate::storage::{Error, Result};
 use chrono::{DateTime, SecondsFormat, Utc};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -40,9 +42,17 @@ impl Provenance {
 }
 
 /// The events that a client's fields come from, by the names that the API has for the fields.
-#[must_use]
-pub fn told_by(provenance: &str) -> BTreeMap<String, Uuid> {
-    serde_json::from_str::<Provenance>(provenance).unwrap_or_default().events
+///
+/// # Errors
+/// When the column holds something unreadable.
+pub fn told_by(provenance: &str) -> Result<BTreeMap<String, Uuid>> {
+    Ok(read::<Provenance>("provenance", provenance)?.events)
+}
+
+/// Reads a JSON column of a client's row. Taken as empty, an unreadable one would let the next
+/// delivery write over whatever an earlier telling or a person said.
+fn read<T: DeserializeOwned>(column: &'static str, text: &str) -> Result<T> {
+    serde_json::from_str(text).map_err(|_| Error::Inconsistent { table: "clients", column })
 }
 
 /// One telling, as far as it concerns the person.
@@ -116,9 +126,9 @@ pub(super) enum Laid {
 }
 
 /// Lays tellings over a client's row. Fields that a person set stay.
-pub(super) fn lay(row: &mut ClientRow, told: &[Told]) -> Laid {
-    let mut from: Provenance = serde_json::from_str(&row.provenance).unwrap_or_default();
-    let fixed: Vec<String> = serde_json::from_str(&row.set_by_person).unwrap_or_default();
+pub(super) fn lay(row: &mut ClientRow, told: &[Told]) -> Result<Laid> {
+    let mut from: Provenance = read("provenance", &row.provenance)?;
+    let fixed: Vec<String> = read("set_by_person", &row.set_by_person)?;
     let may = |field: &str| !fixed.iter().any(|f| f == field);
     for one in told {
         if from.first_interaction.is_empty() || one.place < from.first_interaction {
@@ -140,8 +150,9 @@ pub(super) fn lay(row: &mut ClientRow, told: &[Told]) -> Laid {
     if may("lastName") {
         lay_last_name(row, &mut from, told);
     }
-    row.provenance = serde_json::to_string(&from).unwrap_or_default();
-    laid
+    row.provenance = serde_json::to_string(&from)
+        .map_err(|_| Error::Inconsistent { table: "clients", column: "provenance" })?;
+    Ok(laid)
 }
 
 /// The strongest name wins (given, then a profile's), and among equals the earliest.
@@ -186,8 +197,8 @@ fn lay_last_name(row: &mut ClientRow, from: &mut Provenance, told: &[Told]) {
 }
 
 /// Forgets what tellings said, so that all of them can be laid anew; what a person set stays.
-pub(super) fn bare(row: &mut ClientRow) {
-    let fixed: Vec<String> = serde_json::from_str(&row.set_by_person).unwrap_or_default();
+pub(super) fn bare(row: &mut ClientRow) -> Result<()> {
+    let fixed: Vec<String> = read("set_by_person", &row.set_by_person)?;
     let may = |field: &str| !fixed.iter().any(|f| f == field);
     if may("firstName") {
         UNKNOWN.clone_into(&mut row.first_name);
@@ -199,4 +210,5 @@ pub(super) fn bare(row: &mut ClientRow) {
         row.email = None;
     }
     "{}".clone_into(&mut row.provenance);
+    Ok(())
 }

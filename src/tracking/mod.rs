@@ -24,6 +24,7 @@ mod outcome;
 mod people_rows;
 mod repeat;
 mod route;
+mod settle;
 mod vouch;
 mod work;
 mod write;
@@ -42,7 +43,7 @@ use chrono::{DateTime, Utc};
 use gather::{Stopped, gather};
 use outcome::Decided;
 use repeat::Repeat;
-use resolve::{Resolution, resolve};
+use resolve::Resolution;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -249,13 +250,13 @@ impl Tracker {
     ) -> Result<Decided, Trouble> {
         let tenant = work.taken.tenant.id;
         let (fresh, kept) = Self::fresh(conn, work).await?;
-        let gathered = match gather(conn, tenant, &fresh, &work.links(), locked).await {
+        let (gathered, resolution) = match gather(conn, tenant, &fresh, &work.links(), locked).await
+        {
             Ok(gathered) => gathered,
             Err(Stopped::Storage(error)) => return Err(error.into()),
             Err(Stopped::Relock(more)) => return Err(Trouble::Relock(more)),
             Err(Stopped::TooMany) => return self.keep_apart(conn, work, key).await,
         };
-        let resolution = resolve(&gathered.seen);
         let lead = self.open_lead(conn, work, &gathered.people).await?;
         let mut moved = Vec::new();
         for change in work.identity_changes() {
@@ -268,6 +269,7 @@ impl Tracker {
         self.store_event(write.conn, work, &decided, key).await?;
         write.rest(&gathered, &plan, &fresh, work.event_id).await?;
         write.propose_moved(&moved, work.event_id).await?;
+        write.settle_reviews(&work.contexts(), work.event_id, &mut decided.answer).await?;
         if let Some(lead) = lead {
             let (id, now) = (work.event_id, self.clock.now());
             leads::count_interaction(conn, tenant, lead, id, told_at(work.taken), now).await?;

@@ -74,7 +74,7 @@ impl Write<'_, '_> {
                 }
             };
         }
-        let laid = told.map(|told| facts::lay(&mut row, told));
+        let laid = told.map(|told| facts::lay(&mut row, told)).transpose()?;
         if laid != Some(Laid::Done) {
             self.lay_all(&mut row, client).await?;
         }
@@ -99,8 +99,8 @@ impl Write<'_, '_> {
             let source = lead.source.parse().unwrap_or(Channel::Web);
             told.push(Told::asked(lead.first_interaction_at, source));
         }
-        facts::bare(row);
-        facts::lay(row, &told);
+        facts::bare(row)?;
+        facts::lay(row, &told)?;
         Ok(())
     }
 

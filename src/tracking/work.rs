@@ -1,5 +1,6 @@
 //! One event on its way: read, hashed, placed in history.
 
+use super::settle::review_contexts;
 use super::{Taken, Tracker, asked, gather};
 use crate::domain::ids;
 use crate::domain::person::Identity;
@@ -27,6 +28,7 @@ impl Work<'_> {
     pub(super) fn locks(&self) -> BTreeSet<String> {
         let mut locks: BTreeSet<String> = self.sightings.iter().flat_map(gather::names).collect();
         locks.extend(asked::identities(&self.mapped).iter().map(Identity::key));
+        locks.extend(review_contexts(&self.mapped).map(gather::context_lock));
         locks.extend(self.key_hash.iter().map(|key| format!("delivery:{key}")));
         locks
     }
@@ -42,6 +44,12 @@ impl Work<'_> {
     /// Identities of one person that the event tells without a booking.
     pub(super) fn links(&self) -> Vec<Vec<Identity>> {
         self.lead().map(|lead| lead.identities.clone()).into_iter().collect()
+    }
+
+    /// The calls and messages in which it tells anything of a booking.
+    pub(super) fn contexts(&self) -> BTreeSet<String> {
+        let told = self.sightings.iter().filter_map(|s| s.context.clone());
+        told.chain(review_contexts(&self.mapped).map(str::to_owned)).collect()
     }
 
     /// The number changes that the event tells of.

@@ -139,7 +139,7 @@ async fn profile(shared: &Shared, tenant: Uuid, id: Uuid) -> Stored<Option<Profi
     let mappings = mappings::list_by_client(conn, tenant, id).await?;
     let bookings = bookings::list_by_client(conn, tenant, id, LATEST).await?;
     Ok(Some(ProfileJson {
-        told_by: facts::told_by(&row.provenance),
+        told_by: facts::told_by(&row.provenance)?,
         client: ClientJson::of(tenant, row),
         mappings: mappings.into_iter().map(MappingJson::from).collect(),
         bookings: bookings.into_iter().map(|row| BookingJson::of(tenant, row)).collect(),

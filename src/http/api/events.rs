@@ -53,7 +53,7 @@ impl From<EventSummary> for EventJson {
             reason: row.reason,
             problems: serde_json::from_str(&row.problems).unwrap_or_default(),
             client_id: answer.as_ref().and_then(|a| a.client_id),
-            booking_id: answer.as_ref().and_then(|a| a.booking_id),
+            booking_id: row.told_again_as.or(answer.as_ref().and_then(|a| a.booking_id)),
             occurred_at: row.occurred_at,
             received_at: row.received_at,
             attempts: row.attempts,
@@ -104,6 +104,7 @@ impl DetailJson {
             occurred_at: row.occurred_at,
             received_at: row.received_at,
             attempts: row.attempts,
+            told_again_as: row.told_again_as,
         });
         // What waited when it was answered may have found its booking since.
         if let Some(booking) = booking {

@@ -149,8 +149,8 @@ async fn again(shared: &Shared, tenant: Uuid, event_id: Uuid) -> Result<Replayed
     };
     match shared.tracker.again(&row, &BTreeMap::new()).await {
         Ok(answer) => Ok(Replayed { event_id, answer: Some(answer), error: None }),
-        Err(AgainError::Unreadable(error)) => {
-            Ok(Replayed { event_id, answer: None, error: Some(error) })
+        Err(error @ (AgainError::Unreadable(_) | AgainError::Supplied(_))) => {
+            Ok(Replayed { event_id, answer: None, error: Some(error.to_string()) })
         }
         Err(error) => Err(refused(error)),
     }
@@ -183,6 +183,14 @@ fn refused(error: AgainError) -> Problem {
     match error {
         AgainError::Unreadable(detail) => {
             Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "event_unreadable", &detail)
+        }
+        AgainError::Supplied(mut problems) => {
+            for problem in &mut problems {
+                let field = problem.field.take().unwrap_or_default();
+                problem.pointer = format!("/set/{field}");
+                problem.value = None;
+            }
+            Problem::unprocessable(None, problems)
         }
         AgainError::Track(error) => error.into(),
     }

@@ -10,7 +10,7 @@ use crate::domain::channel::{BookingStatus, Channel};
 use crate::domain::tenant::TenantSettings;
 use crate::sources::fieldmap::{Document, Event};
 use crate::sources::fields::{Draft, Field, Place, Rules, Sender, Take, Told, Understood};
-use crate::sources::{Item, Malformed, Mapped, Reading, Review, Telling, json, tell};
+use crate::sources::{Item, Malformed, Mapped, Meant, Reading, Review, Telling, json, tell};
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -283,7 +283,9 @@ impl<'a> Conversation<'a> {
         understood.home = Some(Place::inside_text(&tool.answered_at));
         let detail = "The tool's answer does not say for certain whether it was done.";
         understood.missing("", "result_unclear", "status", detail);
-        Mapped::NeedsReview(understood.review())
+        let meant = if tool.job.books() { Meant::Booking } else { Meant::Change };
+        let telling = self.telling(&tool.item, tool.seq, tool.told_as.clone());
+        tell::review(understood.review(), meant, telling)
     }
 
     /// A call of a function of ours, in the middle of a conversation: not settled before its end.
@@ -329,7 +331,7 @@ impl<'a> Conversation<'a> {
             Verdict::Booked | Verdict::Unclear => {
                 let detail = "Nothing says for certain whether this was booked.";
                 understood.missing("appointment_booked", "booked_unclear", "status", detail);
-                Mapped::NeedsReview(understood.review())
+                tell::review(understood.review(), Meant::Booking, telling)
             }
         }
     }
