@@ -4,7 +4,7 @@
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
         pub enum $name { $($(#[$vdoc])* #[serde(rename = $word)] $variant),+ }
 
         impl $name {
@@ -15,6 +15,22 @@ macro_rules! words {
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word),+ }
+            }
+        }
+
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+                let words = Self::ALL.iter().map(|word| word.as_str());
+                utoipa::openapi::ObjectBuilder::new()
+                    .schema_type(utoipa::openapi::schema::Type::String)
+                    .enum_values(Some(words))
+                    .into()
+            }
+        }
+
+        impl utoipa::ToSchema for $name {
+            fn name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
             }
         }
 
@@ -70,6 +86,28 @@ words! {
         Inactive = "inactive",
         /// Set by a person; a delivery never changes it.
         Blocked = "blocked",
+    }
+}
+
+words! {
+    /// Why two clients may be one person.
+    DuplicateReason {
+        /// A phone of the one and a WhatsApp id of the other arrived together.
+        PhoneAndWhatsApp = "phone_and_whatsapp",
+        /// Both were told with one account at a salon system.
+        ExternalClientId = "external_client_id",
+        /// The one's number or WhatsApp id was changed to what is the other's.
+        IdentityChange = "identity_change",
+    }
+}
+
+words! {
+    /// What became of the proposal that two clients are one person.
+    DuplicateStatus {
+        /// A person has to look.
+        Proposed = "proposed",
+        /// A person has looked: they are two.
+        Dismissed = "dismissed",
     }
 }
 

@@ -7,6 +7,7 @@ pub mod chat;
 pub mod fieldmap;
 pub mod fields;
 mod forwarded;
+mod headers;
 pub mod json;
 pub mod n8n;
 mod posted;
@@ -15,6 +16,8 @@ pub mod signature;
 mod skim;
 mod tell;
 pub mod whatsapp;
+
+pub use headers::Headers;
 
 use crate::domain::booking::{Change, UnifiedBookingData};
 use crate::domain::channel::Channel;
@@ -45,28 +48,6 @@ sources![retell, chat, whatsapp, n8n];
 #[must_use]
 pub fn find(name: &str) -> Option<&'static dyn Source> {
     ALL.iter().copied().find(|source| source.name() == name)
-}
-
-/// The request headers that a source may read, names in lower case.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Headers(BTreeMap<String, String>);
-
-impl Headers {
-    /// The value of a header, named in lower case.
-    #[must_use]
-    pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
-    }
-
-    /// Adds a header; of several with one name the first stays, as nobody signs twice.
-    pub fn insert(&mut self, name: &str, value: &str) {
-        self.0.entry(name.to_ascii_lowercase()).or_insert_with(|| value.to_owned());
-    }
-
-    /// Name and value of each, in order of the names.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
-    }
 }
 
 /// One verified delivery, as it came.
@@ -374,6 +355,12 @@ pub trait Source: Sync + Send {
     /// # Errors
     /// [`Malformed`] when the body is no delivery of this source at all.
     fn split(&self, delivery: &Delivery<'_>) -> Result<Vec<Item>, Malformed>;
+
+    /// The states of messages that a verified delivery tells, each with how often: a word of a
+    /// closed list, counted and not stored.
+    fn statuses(&self, _body: &[u8]) -> Vec<(&'static str, u64)> {
+        Vec::new()
+    }
 
     /// Reads one event for one tenant. Looks nothing up, guesses nothing: what can't be read
     /// with certainty is [`Mapped::NeedsReview`]. Never empty.

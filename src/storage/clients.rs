@@ -1,7 +1,7 @@
 //! Clients and their identities.
 
 use super::aliases::{self, Kind};
-use super::{Conn, Result, execute, fetch_all, fetch_optional, statements};
+use super::{Conn, Result, duplicates, execute, fetch_all, fetch_optional, statements};
 use crate::domain::ids;
 use crate::domain::person::Identity;
 use chrono::{DateTime, Utc};
@@ -41,8 +41,8 @@ statements! {
         insert into client_identities
             (tenant_id, id, client_id, kind, value, is_current, created_at)
         values ($1, $2, $3, $4, $5, $6, $7)";
-    RETIRE_IDENTITY = "
-        update client_identities set is_current = false
+    SET_CURRENT = "
+        update client_identities set is_current = $4
         where tenant_id = $1 and kind = $2 and value = $3";
     DELETE_IDENTITIES = "delete from client_identities where tenant_id = $1 and client_id = $2";
     HAS_ANYTHING = "
@@ -160,11 +160,12 @@ pub async fn update(conn: &mut Conn<'_>, tenant: Uuid, client: &ClientRow) -> Re
     Ok(())
 }
 
-/// Removes a client and its identities. The caller has seen that it has nothing of its own.
+/// Removes a client, its identities, and what was proposed of it. The caller has seen that it has nothing of its own.
 ///
 /// # Errors
 /// When the database fails; a conflict when something still refers to it.
 pub async fn delete(conn: &mut Conn<'_>, tenant: Uuid, id: Uuid) -> Result<()> {
+    duplicates::delete_of(conn, tenant, id).await?;
     execute!(conn, DELETE_IDENTITIES, tenant, id)?;
     execute!(conn, DELETE, tenant, id)?;
     Ok(())
@@ -255,13 +256,18 @@ pub async fn insert_identity(
     Ok(())
 }
 
-/// Makes an identity a former one: an alias by which the client is still found.
+/// Makes an identity a former one, an alias by which the client is still found; or current again.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn retire_identity(conn: &mut Conn<'_>, tenant: Uuid, identity: &Identity) -> Result<()> {
+pub async fn set_current(
+    conn: &mut Conn<'_>,
+    tenant: Uuid,
+    identity: &Identity,
+    is_current: bool,
+) -> Result<()> {
     let (kind, value) = (identity.kind(), identity.value().into_owned());
-    execute!(conn, RETIRE_IDENTITY, tenant, kind, value)?;
+    execute!(conn, SET_CURRENT, tenant, kind, value, is_current)?;
     Ok(())
 }
 

@@ -9,7 +9,7 @@ use crate::domain::phone::Phone;
 use crate::domain::sighting::{Says, Sighting};
 use crate::storage::clients::IdentityRow;
 use crate::storage::sightings::{Keys, Lookup};
-use crate::storage::{self, Conn, Error, bookings, clients, sightings};
+use crate::storage::{self, Conn, Error, bookings, clients, locks, sightings};
 use chrono::{DateTime, Utc};
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,6 +27,18 @@ pub(super) struct Gathered {
     pub(super) people: People,
     /// Clients that proved to be another: which goes, and which stays.
     pub(super) joined: Vec<(Uuid, Uuid)>,
+    /// Phones and WhatsApp ids that arrived together and are two people's.
+    pub(super) clashes: Vec<Clash>,
+}
+
+/// A phone and a WhatsApp id that arrived together and are two people's.
+pub(super) struct Clash {
+    /// The two, as [`People`] numbers them.
+    pub(super) people: (u32, u32),
+    /// The WhatsApp id.
+    pub(super) whatsapp_id: String,
+    /// The event that told it; `None` for the one at hand.
+    pub(super) event: Option<Uuid>,
 }
 
 /// Why gathering stopped.
@@ -124,7 +136,7 @@ fn contexts(sighting: &Sighting) -> impl Iterator<Item = String> {
 }
 
 /// The identities to lock before anything is read that a sighting may change.
-pub(super) fn locks(sighting: &Sighting) -> BTreeSet<String> {
+pub(super) fn names(sighting: &Sighting) -> BTreeSet<String> {
     let people = identities(sighting).into_iter().map(|i| i.key());
     let contexts = contexts(sighting).map(|c| context_lock(&c));
     let reference = keys(sighting).external_key.map(|k| format!("reference:{k}"));
@@ -163,9 +175,9 @@ pub(super) async fn gather(
             break (gathered, resolution);
         }
     };
-    let mut wanted: BTreeSet<String> = search.known.values().flat_map(locks).collect();
+    let mut wanted: BTreeSet<String> = search.known.values().flat_map(names).collect();
     wanted.extend(links.iter().flatten().map(Identity::key));
-    if !wanted.is_subset(locked) {
+    if locks::are_taken_by_name(conn) && !wanted.is_subset(locked) {
         return Err(Stopped::Relock(wanted));
     }
     Ok((gathered, resolution))
@@ -274,15 +286,27 @@ impl Search {
             let person = people.meet(&identities(&sighting));
             Seen { sighting, person }
         });
-        let seen = seen.collect();
+        let seen: Vec<Seen> = seen.collect();
         for link in links {
             // A stranger who only asked is no client.
             if link.iter().any(|identity| people.with(identity).is_some()) {
                 people.meet(link);
             }
         }
-        Gathered { seen, people, joined }
+        let told = seen.iter().map(|s| (identities(&s.sighting), Some(s.sighting.event_id)));
+        let told = told.chain(links.iter().map(|link| (link.clone(), None)));
+        let clashes = told.filter_map(|(met, event)| clash(&people, &met, event)).collect();
+        Gathered { seen, people, joined, clashes }
     }
+}
+
+fn clash(people: &People, met: &[Identity], event: Option<Uuid>) -> Option<Clash> {
+    if met.iter().any(|identity| matches!(identity, Identity::Client(_))) {
+        // A person said whose it is.
+        return None;
+    }
+    let whatsapp_id = met.iter().find(|i| i.kind() == "whatsapp")?.value().into_owned();
+    Some(Clash { people: people.clash(met)?, whatsapp_id, event })
 }
 
 /// Reads whose identity it is, and all of that client's identities.
