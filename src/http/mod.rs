@@ -9,6 +9,7 @@ mod idempotency;
 pub mod openapi;
 mod problem;
 mod spoken;
+mod stream;
 pub mod throttle;
 mod webhooks;
 
@@ -79,7 +80,8 @@ fn routes(config: &mut ServiceConfig) {
 /// What is one tenant's.
 fn tenant_routes(config: &mut ServiceConfig) {
     config
-        .service(at("").get(tenants::show).patch(tenants::update))
+        .service(at("").get(tenants::show).patch(tenants::update).delete(tenants::remove::remove))
+        .service(at("/export").get(tenants::archive::export))
         .service(at("/clients").get(clients::list))
         .service(at("/clients/{id}").get(clients::show))
         .service(at("/bookings").get(bookings::list))

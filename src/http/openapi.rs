@@ -38,6 +38,7 @@ pub const PATH: &str = "/api/openapi.json";
         users::list, users::create, users::update,
         audit::list,
         tenants::list, tenants::create, tenants::show, tenants::update,
+        tenants::remove::remove, tenants::archive::export,
         inbox::list, inbox::show,
     ),
     components(schemas(ProblemJson, FaultJson)),

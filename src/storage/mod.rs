@@ -4,6 +4,7 @@
 //! there is one, in [`locks`].
 
 mod aliases;
+pub mod archive;
 pub mod audit;
 pub mod bookings;
 pub mod clients;
@@ -17,6 +18,7 @@ pub mod joins;
 pub mod leads;
 pub mod locks;
 pub mod mappings;
+pub mod removal;
 pub mod reviews;
 pub mod seal;
 pub mod sightings;
@@ -89,6 +91,7 @@ pub(crate) use {execute, fetch_all, fetch_optional, statements};
 pub fn all_statements() -> Vec<(&'static str, &'static str, &'static str)> {
     let files = [
         ("aliases", aliases::ALL),
+        ("archive", archive::ALL),
         ("audit", audit::ALL),
         ("bookings", bookings::ALL),
         ("clients", clients::ALL),
@@ -101,6 +104,7 @@ pub fn all_statements() -> Vec<(&'static str, &'static str, &'static str)> {
         ("leads", leads::ALL),
         ("mappings", mappings::ALL),
         ("reviews", reviews::ALL),
+        ("removal", removal::ALL),
         ("sightings", sightings::ALL),
         ("tenants", tenants::ALL),
         ("tokens", tokens::ALL),

@@ -6,6 +6,7 @@ mod support;
 
 mod api_document;
 mod api_running;
+mod api_whole_tenant;
 mod architecture;
 mod bad_input;
 mod bad_values;
