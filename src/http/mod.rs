@@ -60,6 +60,7 @@ fn routes(config: &mut ServiceConfig) {
     config
         .service(at("/healthz").get(health::alive))
         .service(at("/readyz").get(health::ready))
+        .service(at("/metrics").get(health::metrics))
         .configure(deliveries)
         .configure(docs::pages)
         .service(

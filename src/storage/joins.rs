@@ -1,6 +1,6 @@
 //! Two clients that proved to be one person.
 
-use super::{Conn, Result, clients, execute, statements};
+use super::{Conn, Result, clients, duplicates, execute, statements};
 use crate::domain::ids;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -44,6 +44,7 @@ pub async fn absorb(
     execute!(conn, MOVE_MAPPINGS, tenant, gone, stays, now)?;
     execute!(conn, MOVE_IDENTITIES, tenant, gone, stays)?;
     execute!(conn, MOVE_LEADS, tenant, gone, stays)?;
+    duplicates::move_to(conn, tenant, gone, stays, now).await?;
     clients::delete(conn, tenant, gone).await?;
     execute!(conn, MOVE_ALIASES, tenant, gone, stays)?;
     execute!(conn, INSERT_ALIAS, tenant, gone, stays, now)?;

@@ -6,6 +6,7 @@
 pub mod bookings;
 pub mod clients;
 pub mod connections;
+pub mod duplicates;
 mod error;
 pub mod events;
 pub mod idempotency;
@@ -88,6 +89,7 @@ pub fn all_statements() -> Vec<(&'static str, &'static str, &'static str)> {
         ("bookings", bookings::ALL),
         ("clients", clients::ALL),
         ("connections", connections::ALL),
+        ("duplicates", duplicates::ALL),
         ("events", events::ALL),
         ("idempotency", idempotency::ALL),
         ("inbox", inbox::ALL),

@@ -25,8 +25,8 @@ pub(super) enum Moved {
     Done(Uuid),
     /// Nobody has the old one.
     Nobody,
-    /// The new one is another client's: the two are never merged silently.
-    Taken,
+    /// The new one is another client's: the two are never merged silently, but proposed.
+    Taken(Uuid, Uuid),
 }
 
 impl Tracker {
@@ -43,7 +43,7 @@ impl Tracker {
         };
         match clients::find_by_identity(conn, tenant, &change.to).await? {
             Some(other) if other == client => return Ok(Moved::Done(client)),
-            Some(_) => return Ok(Moved::Taken),
+            Some(other) => return Ok(Moved::Taken(client, other)),
             None => {}
         }
         clients::retire_identity(conn, tenant, &change.from).await?;

@@ -21,7 +21,7 @@ impl Write<'_, '_> {
         gathered: &Gathered,
         plan: &Plan<'_>,
     ) -> Result<()> {
-        let Plan { placed, by_id, made, lost } = plan;
+        let Plan { placed, by_id, made, lost, .. } = plan;
         let clients: BTreeSet<Uuid> = placed.iter().map(|b| b.client).collect();
         for client in lost.iter().filter(|c| !clients.contains(c)) {
             if !self.remove_if_empty(*client).await? {

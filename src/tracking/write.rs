@@ -2,17 +2,16 @@
 
 use super::answer::BookingAnswer;
 use super::facts::UNKNOWN;
-use super::gather::{Gathered, keys, telling};
+use super::gather::{Gathered, keys};
 use super::people::Person;
 use super::resolve::{Resolution, Resolved, Seen};
-use crate::domain::booking::ExternalClient;
 use crate::domain::channel::{BookingStatus, ClientStatus};
 use crate::domain::ids;
 use crate::domain::sighting::Sighting;
 use crate::storage::bookings::BookingRow;
 use crate::storage::clients::ClientRow;
 use crate::storage::sightings::Lookup;
-use crate::storage::{Conn, Error, Result, bookings, clients, events, joins, mappings, sightings};
+use crate::storage::{Conn, Error, Result, bookings, clients, events, joins, sightings};
 use chrono::{DateTime, Utc};
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
@@ -32,9 +31,17 @@ pub(super) struct Plan<'a> {
     pub(super) made: BTreeSet<Uuid>,
     /// Clients that a telling was of before and is no longer: what it said of them is void.
     pub(super) lost: BTreeSet<Uuid>,
+    /// The client of each person who has one by now.
+    of_person: BTreeMap<u32, Uuid>,
 }
 
 impl Plan<'_> {
+    /// The client of a person, known or just made.
+    pub(super) fn client_of(&self, gathered: &Gathered, person: u32) -> Option<Uuid> {
+        let known = || gathered.people.get(person)?.client;
+        self.of_person.get(&person).copied().or_else(known)
+    }
+
     /// The bookings that were not confirmed before, or not there.
     pub(super) fn confirmed(&self) -> Vec<BookingAnswer> {
         let confirmed = BookingStatus::Confirmed;
@@ -89,27 +96,30 @@ impl Write<'_, '_> {
             self.give_identities(client, person).await?;
         }
         let by_id = gathered.seen.iter().map(|s| (s.sighting.id, s)).collect();
-        let (made, placed) = self.place(gathered, resolution, &by_id).await?;
+        let (made, of_person, placed) = self.place(gathered, resolution, &by_id).await?;
         let mut lost = self.lost(&placed, &by_id).await?;
         lost.extend(gathered.joined.iter().map(|(_, stays)| *stays));
         self.write_bookings(&placed, &by_id).await?;
-        Ok(Plan { placed, by_id, made, lost })
+        Ok(Plan { placed, by_id, made, lost, of_person })
     }
 
     /// Writes what follows from the bookings, once the event is stored: its sightings, mappings,
-    /// lead conversions, and what the clients' rows say.
+    /// what is proposed, lead conversions, and what the clients' rows say.
     pub(super) async fn rest(
         &mut self,
         gathered: &Gathered,
         plan: &Plan<'_>,
         fresh: &[Sighting],
+        event: Uuid,
     ) -> Result<()> {
         self.write_sightings(plan, fresh).await?;
         for booking in &plan.placed {
             let members = booking.resolved.members.iter().filter_map(|m| plan.by_id.get(m));
             let members: Vec<&Sighting> = members.map(|seen| &seen.sighting).collect();
-            self.write_mappings(booking, &members, &plan.lost).await?;
+            self.write_mappings(booking.client, &members, &plan.lost).await?;
         }
+        self.read_accounts_again(&plan.lost).await?;
+        self.propose_people(gathered, plan, event).await?;
         self.write_people(gathered, plan).await
     }
 
@@ -140,7 +150,7 @@ impl Write<'_, '_> {
         gathered: &Gathered,
         resolution: &'r Resolution,
         by_id: &BTreeMap<Uuid, &Seen>,
-    ) -> Result<(BTreeSet<Uuid>, Vec<Placed<'r>>)> {
+    ) -> Result<(BTreeSet<Uuid>, BTreeMap<u32, Uuid>, Vec<Placed<'r>>)> {
         let (mut made, mut of_person) = (BTreeSet::new(), BTreeMap::new());
         let mut placed = Vec::new();
         for resolved in &resolution.bookings {
@@ -167,7 +177,7 @@ impl Write<'_, '_> {
             let id = before.as_ref().map_or_else(|| ids::new(self.now), |row| row.id);
             placed.push(Placed { resolved, id, client, before });
         }
-        Ok((made, placed))
+        Ok((made, of_person, placed))
     }
 
     async fn give_identities(&mut self, client: Uuid, person: &Person) -> Result<()> {
@@ -313,67 +323,6 @@ impl Write<'_, '_> {
     async fn waits(&mut self, event: Uuid) -> Result<bool> {
         let told = sightings::list(self.conn, self.tenant, &Lookup::Event(event)).await?;
         Ok(told.iter().any(|s| s.booking_id.is_none()))
-    }
-
-    /// The accounts told with a booking become its client's, unless another client has them.
-    async fn write_mappings(
-        &mut self,
-        booking: &Placed<'_>,
-        members: &[&Sighting],
-        lost: &BTreeSet<Uuid>,
-    ) -> Result<()> {
-        let accounts = members.iter().filter_map(|m| telling(m)?.account.clone());
-        let mut accounts: Vec<ExternalClient> = accounts.collect();
-        accounts.dedup();
-        for account in accounts {
-            let rows = mappings::find_by_external_id(
-                self.conn, self.tenant, &account.provider, &account.client_id,
-            );
-            let rows = rows.await?;
-            let fits = |row: &&mappings::MappingRow| {
-                row.business_id == account.business_id
-                    || row.business_id.is_empty()
-                    || account.business_id.is_empty()
-            };
-            let exact = rows.iter().find(|row| row.business_id == account.business_id);
-            if let Some(row) = exact.or_else(|| rows.iter().find(fits)) {
-                self.keep_mapping(booking.client, row, &account, lost).await?;
-            } else {
-                let (tenant, client) = (self.tenant, booking.client);
-                mappings::insert(self.conn, tenant, client, &account, self.now).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Fills what a known mapping didn't know, and takes it along when its booking moved to
-    /// another client. One that is somebody else's is left.
-    async fn keep_mapping(
-        &mut self,
-        client: Uuid,
-        row: &mappings::MappingRow,
-        account: &ExternalClient,
-        lost: &BTreeSet<Uuid>,
-    ) -> Result<()> {
-        let (tenant, now) = (self.tenant, self.now);
-        let theirs = row.client_id == client;
-        if !theirs && !lost.contains(&row.client_id) {
-            tracing::warn!(%tenant, %client, other = %row.client_id,
-                "an external client id belongs to another client; the mapping is left");
-            return Ok(());
-        }
-        if !theirs {
-            mappings::move_to(self.conn, tenant, row.id, client, now).await?;
-        }
-        let or = |known: &str, told: &str| {
-            if known.is_empty() { told.to_owned() } else { known.to_owned() }
-        };
-        let business = or(&row.business_id, &account.business_id);
-        let branch = or(&row.branch_id, &account.branch_id);
-        if business != row.business_id || branch != row.branch_id {
-            mappings::fill(self.conn, tenant, row.id, &business, &branch, now).await?;
-        }
-        Ok(())
     }
 }
 

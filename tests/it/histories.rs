@@ -2,12 +2,13 @@
 
 use crate::support::app::MASTER_KEY;
 use bookhook::clock::Clock;
-use bookhook::domain::channel::DateOrder;
+use bookhook::domain::channel::{DateOrder, DuplicateStatus};
 use bookhook::domain::ids;
 use bookhook::domain::money::Currency;
 use bookhook::domain::phone::Region;
 use bookhook::domain::tenant::TenantSettings;
 use bookhook::sources::{self, Delivery, Headers};
+use bookhook::storage::duplicates::{self, DuplicateRow};
 use bookhook::storage::seal::MasterKey;
 use bookhook::storage::{Db, bookings, clients, mappings, tenants};
 use bookhook::tracking::{Taken, Tracker};
@@ -223,7 +224,7 @@ async fn end_state(db: &Db, tracker: &Tracker, arrival: &[Happening]) -> Value {
     rows(db, tenant.id).await
 }
 
-/// Clients, bookings and mappings of a tenant without ids and arrival times, sorted.
+/// Clients, bookings, mappings and proposals of a tenant without ids and arrival times, sorted.
 async fn rows(db: &Db, tenant: Uuid) -> Value {
     let mut reader = db.reader().await.unwrap();
     let conn = &mut reader.conn();
@@ -268,7 +269,16 @@ async fn rows(db: &Db, tenant: Uuid) -> Value {
         ));
     }
     who.sort();
-    json!({"bookings": shown, "clients": who})
+    let state = DuplicateStatus::Proposed;
+    let pairs = duplicates::list(conn, tenant, state, Uuid::max(), 100).await.unwrap();
+    let pair = |p: &DuplicateRow| {
+        let mut two = [&phones[&p.first_client], &phones[&p.second_client]];
+        two.sort();
+        format!("{two:?} {} {}", p.reason, p.detail)
+    };
+    let mut pairs: Vec<String> = pairs.iter().map(pair).collect();
+    pairs.sort();
+    json!({"bookings": shown, "clients": who, "duplicates": pairs})
 }
 
 both_engines! {
