@@ -80,7 +80,7 @@ fn routes(config: &mut ServiceConfig) {
 /// What is one tenant's.
 fn tenant_routes(config: &mut ServiceConfig) {
     config
-        .service(at("/clients").get(clients::list))
+        .service(at("/clients").get(clients::list::list))
         .service(at("/clients/{id}").get(clients::show))
         .service(at("/bookings").get(bookings::list))
         .service(at("/bookings/{id}").get(bookings::show))

@@ -4,6 +4,8 @@
 //! there is one, in [`locks`].
 
 pub mod bookings;
+pub mod client_filter;
+pub mod client_list;
 pub mod clients;
 pub mod connections;
 pub mod duplicates;
@@ -21,6 +23,7 @@ pub mod sightings;
 pub mod tenants;
 pub mod tokens;
 pub mod users;
+pub mod words;
 
 pub use error::{Error, Result};
 
@@ -87,6 +90,7 @@ pub(crate) use {execute, fetch_all, fetch_optional, statements};
 pub fn all_statements() -> Vec<(&'static str, &'static str, &'static str)> {
     let files = [
         ("bookings", bookings::ALL),
+        ("client_list", client_list::ALL),
         ("clients", clients::ALL),
         ("connections", connections::ALL),
         ("duplicates", duplicates::ALL),
@@ -101,6 +105,7 @@ pub fn all_statements() -> Vec<(&'static str, &'static str, &'static str)> {
         ("tenants", tenants::ALL),
         ("tokens", tokens::ALL),
         ("users", users::ALL),
+        ("words", words::ALL),
     ];
     let named = |(file, list): (&'static str, &'static [(&'static str, &'static str)])| {
         list.iter().map(move |(name, sql)| (file, *name, *sql)).collect::<Vec<_>>()
@@ -183,7 +188,8 @@ impl Db {
                 }
             }
             other => Error::Migration(Box::new(other)),
-        })
+        })?;
+        words::fill(self).await
     }
 
     /// Begins a write transaction.

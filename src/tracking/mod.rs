@@ -23,6 +23,7 @@ mod outcome;
 mod people_rows;
 mod repeat;
 mod route;
+mod tallies;
 mod vouch;
 mod work;
 mod write;
@@ -223,7 +224,8 @@ impl Tracker {
         for change in work.identity_changes() {
             moved.push((change, self.move_identity(conn, tenant, change).await?));
         }
-        let mut write = Write { conn, tenant, now: self.clock.now() };
+        let mut write =
+            Write { conn, tenant, currency: work.taken.tenant.currency, now: self.clock.now() };
         let plan = write.bookings(&gathered, &resolution).await?;
         let mut decided = decide(work, &fresh, kept, &resolution, &plan);
         decided.finish(lead, &moved.iter().map(|(_, moved)| *moved).collect::<Vec<_>>());
