@@ -9,53 +9,17 @@
     reason = "a tool: it stops at the first fault"
 )]
 
+mod service;
+
 use bookhook::clock::Clock;
 use bookhook::sources;
 use serde_json::{Value, json};
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 const SECRET: &str = "key_0123456789abcdef0123456789ab";
 const AGENT: &str = "agent_load";
-const MASTER_KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
-
-/// The service, ended with this.
-struct Service {
-    child: Child,
-    url: String,
-}
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        self.child.kill().unwrap_or_default();
-        self.child.wait().map(drop).unwrap_or_default();
-    }
-}
-
-fn bookhook(database: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_bookhook"));
-    command.env("DATABASE_URL", database).env("BOOKHOOK_MASTER_KEY", MASTER_KEY);
-    command
-}
-
-fn run(database: &str, words: &[&str]) -> Value {
-    let done = bookhook(database).args(words).arg("--json").output().unwrap();
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    serde_json::from_slice(&done.stdout).unwrap()
-}
-
-fn serve(database: &str) -> Service {
-    let mut command = bookhook(database);
-    command.args(["serve", "--listen", "127.0.0.1:0", "--log", "warn"]);
-    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    let url = line.split_whitespace().last().unwrap().to_owned();
-    Service { child, url }
-}
 
 /// A call of about 6 KB, most of it the timing of words, as real ones are.
 fn call(number: u64) -> Vec<u8> {
@@ -113,24 +77,16 @@ fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
-/// Resident memory of a process in MB, from `/proc`.
-fn memory(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap_or_default();
-    line.split_whitespace().nth(1).and_then(|kb| kb.parse::<u64>().ok()).unwrap_or(0) / 1024
-}
-
 #[tokio::main]
 async fn main() {
     rustls::crypto::ring::default_provider().install_default().unwrap();
     let dir = tempfile::tempdir().unwrap();
-    let file = format!("sqlite://{}", dir.path().join("load.db").display());
-    let database = std::env::var("DATABASE_URL").unwrap_or(file);
-    run(&database, &["tenant", "add", "--name", "Load"]);
+    let database = service::database(dir.path());
+    service::run(&database, &["tenant", "add", "--name", "Load"]);
     let add = ["connection", "add", "--source", "retell", "--tenant", "load", "--account", AGENT];
-    run(&database, &[add.as_slice(), &["--secret", SECRET]].concat());
-    let service = serve(&database);
-    let idle = memory(service.child.id());
+    service::run(&database, &[add.as_slice(), &["--secret", SECRET]].concat());
+    let service = service::serve(&database);
+    let idle = service.memory("VmRSS:");
 
     let (connections, seconds) = (number("LOAD_CONNECTIONS", 16), number("LOAD_SECONDS", 10));
     let next = Arc::new(AtomicU64::new(0));
@@ -154,6 +110,6 @@ async fn main() {
         at(500),
         at(990),
         at(999),
-        memory(service.child.id()),
+        service.memory("VmRSS:"),
     );
 }

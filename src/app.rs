@@ -7,6 +7,7 @@ use crate::http::throttle::Throttle;
 use crate::http::{self, Shared};
 use crate::storage::seal::{MasterKey, SealError};
 use crate::storage::{self, Db, idempotency, installation};
+use crate::telemetry;
 use crate::tracking::Tracker;
 use crate::tracking::directory::Registry;
 use crate::tracking::intake::Intake;
@@ -92,6 +93,7 @@ pub async fn prepare(db: &Db, key: &MasterKey) -> storage::Result<()> {
 /// # Errors
 /// [`StartError`].
 pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError> {
+    telemetry::start_counting();
     let (db, key) = open(settings).await?;
     let listener = TcpListener::bind(settings.listen)
         .map_err(|error| StartError::Listen { address: settings.listen.to_string(), error })?;
@@ -186,6 +188,7 @@ async fn first_load(shared: &Shared, registry: &Registry) -> Result<(), StartErr
 async fn keep_fresh(registry: &Registry) -> Result<(), StartError> {
     loop {
         tokio::time::sleep(REFRESH).await;
+        telemetry::keep_counters();
         if let Err(error) = registry.refresh().await {
             tracing::warn!(%error, "tenants and connections could not be read again");
         }

@@ -74,6 +74,28 @@ words! {
 }
 
 words! {
+    /// Why two clients may be one person.
+    DuplicateReason {
+        /// A phone of the one and a WhatsApp id of the other arrived together.
+        PhoneAndWhatsApp = "phone_and_whatsapp",
+        /// Both were told with one account at a salon system.
+        ExternalClientId = "external_client_id",
+        /// The one's number or WhatsApp id was changed to what is the other's.
+        IdentityChange = "identity_change",
+    }
+}
+
+words! {
+    /// What became of the proposal that two clients are one person.
+    DuplicateStatus {
+        /// A person has to look.
+        Proposed = "proposed",
+        /// A person has looked: they are two.
+        Dismissed = "dismissed",
+    }
+}
+
+words! {
     /// The state of a booking.
     BookingStatus {
         /// Asked for, not settled.

@@ -2,8 +2,10 @@
 
 pub mod booking;
 pub mod channel;
+pub mod days;
 pub mod ids;
 pub mod money;
+pub mod names;
 pub mod person;
 pub mod phone;
 pub mod problem;

@@ -1,7 +1,9 @@
-//! Is it alive, and does it take deliveries?
+//! Is it alive, does it take deliveries, and how many did it take?
 
 use super::Shared;
 use super::problem::Problem;
+use crate::telemetry;
+use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Json};
 use serde_json::{Value, json};
@@ -57,4 +59,10 @@ pub(super) async fn ready(shared: Data<Shared>) -> Result<Json<Value>, Problem> 
         Ok(Ok(())) => Ok(Json(json!({ "status": "ready", "degraded": false }))),
         _ => Err(away("database_away", "the database is not available")),
     }
+}
+
+/// The counters of this process, as Prometheus reads them. They need no token: there is nobody in
+/// them, and no tenant.
+pub(super) async fn metrics() -> HttpResponse {
+    HttpResponse::Ok().content_type("text/plain; version=0.0.4").body(telemetry::counters())
 }

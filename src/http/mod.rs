@@ -61,6 +61,7 @@ fn routes(config: &mut ServiceConfig) {
     config
         .service(at("/healthz").get(health::alive))
         .service(at("/readyz").get(health::ready))
+        .service(at("/metrics").get(health::metrics))
         .configure(deliveries)
         .configure(docs::pages)
         .service(
@@ -82,7 +83,7 @@ fn tenant_routes(config: &mut ServiceConfig) {
     config
         .service(at("").get(tenants::show).patch(tenants::update).delete(tenants::remove::remove))
         .service(at("/export").get(tenants::archive::export))
-        .service(at("/clients").get(clients::list))
+        .service(at("/clients").get(clients::list::list))
         .service(at("/clients/{id}").get(clients::show))
         .service(at("/bookings").get(bookings::list))
         .service(at("/bookings/{id}").get(bookings::show))

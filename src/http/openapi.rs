@@ -29,7 +29,7 @@ pub const PATH: &str = "/api/openapi.json";
         (name = "platform", description = "Tenants, and what belongs to none"),
     ),
     paths(
-        clients::list, clients::show,
+        clients::list::list, clients::show,
         bookings::list, bookings::show,
         events::list, events::show, replay::one, replay::many,
         connections::list, connections::create, connections::show, connections::update,

@@ -7,16 +7,17 @@ use super::problem::Problem;
 use super::spoken;
 use crate::domain::channel::EventStatus;
 use crate::sources::Source;
+use crate::telemetry;
 use crate::tracking::answer::Answer;
 use crate::tracking::intake::{Incoming, Reply};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, ContentType};
 use actix_web::web::{Bytes, BytesMut, Data, Payload, Query};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpRequest, HttpResponse, ResponseError as _};
 use futures_util::StreamExt;
 use serde::Deserialize;
 use serde_json::json;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long a body may take to arrive.
 const BODY_TIME: Duration = Duration::from_mins(1);
@@ -24,20 +25,35 @@ const BODY_TIME: Duration = Duration::from_mins(1);
 /// The source whose address a resource is.
 pub(super) struct Of(pub(super) &'static dyn Source);
 
-/// Takes a delivery.
+/// Takes a delivery, and counts it.
 pub(super) async fn deliver(
     request: HttpRequest,
     source: Data<Of>,
     shared: Data<Shared>,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
-    let source = source.0;
-    refuse_forms(source, &request)?;
-    let body = read_body(&request, payload, source.body_limit()).await?;
+    let (source, begun) = (source.0, Instant::now());
+    let answer = take(&request, source, &shared, payload).await;
+    let status = answer.as_ref().map_or_else(Problem::status_code, HttpResponse::status);
+    telemetry::count_delivery(source.name(), status.as_u16(), begun.elapsed());
+    if status == StatusCode::UNAUTHORIZED {
+        telemetry::count_refused(source.name());
+    }
+    answer
+}
+
+async fn take(
+    request: &HttpRequest,
+    source: &'static dyn Source,
+    shared: &Shared,
+    payload: Payload,
+) -> Result<HttpResponse, Problem> {
+    refuse_forms(source, request)?;
+    let body = read_body(request, payload, source.body_limit()).await?;
     let headers = headers(request.headers());
     let access = match token(request.headers()) {
         Some(token) if source.takes_tokens() && !source.is_signed(&headers) => {
-            Some(access(&shared, token).await?)
+            Some(access(shared, token).await?)
         }
         _ => None,
     };
@@ -51,7 +67,22 @@ pub(super) async fn deliver(
         received_at: shared.clock.now(),
         access,
     };
-    answer(&shared, shared.intake.receive(&incoming).await?).await
+    let reply = shared.intake.receive(&incoming).await?;
+    telemetry::count_statuses(source.name(), &source.statuses(&incoming.body));
+    count_events(source, &reply);
+    answer(shared, reply).await
+}
+
+fn count_events(source: &dyn Source, reply: &Reply) {
+    let answers = match reply {
+        Reply::One(answer) => std::slice::from_ref(&**answer),
+        Reply::Many(answers) => answers,
+        Reply::Spoken(spoken) => std::slice::from_ref(&spoken.answer),
+    };
+    for answer in answers {
+        let outcome = if answer.duplicate { "duplicate" } else { answer.outcome.as_str() };
+        telemetry::count_event(source.name(), outcome);
+    }
 }
 
 /// `hub.…` of the provider's GET.
@@ -80,6 +111,7 @@ pub(super) async fn handshake(
     let now = shared.clock.now();
     let known = shared.intake.handshake(source.0, connection, token, now).await?;
     if !known || query.mode.as_deref() != Some("subscribe") {
+        telemetry::count_refused(source.0.name());
         return Err(refused());
     }
     Ok(HttpResponse::Ok().insert_header(ContentType::plaintext()).body(challenge.clone()))

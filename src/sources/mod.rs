@@ -373,6 +373,12 @@ pub trait Source: Sync + Send {
     /// [`Malformed`] when the body is no delivery of this source at all.
     fn split(&self, delivery: &Delivery<'_>) -> Result<Vec<Item>, Malformed>;
 
+    /// The states of messages that a verified delivery tells, each with how often: a word of a
+    /// closed list, counted and not stored.
+    fn statuses(&self, _body: &[u8]) -> Vec<(&'static str, u64)> {
+        Vec::new()
+    }
+
     /// Reads one event for one tenant. Looks nothing up, guesses nothing: what can't be read
     /// with certainty is [`Mapped::NeedsReview`]. Never empty.
     fn map(&self, item: &Item, reading: &Reading<'_>) -> Vec<Mapped>;

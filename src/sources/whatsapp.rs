@@ -73,6 +73,10 @@ impl super::Source for Source {
         body::split(delivery.body)
     }
 
+    fn statuses(&self, body: &[u8]) -> Vec<(&'static str, u64)> {
+        body::statuses(body)
+    }
+
     fn map(&self, item: &Item, reading: &Reading<'_>) -> Vec<Mapped> {
         map::map(item, reading)
     }

@@ -1,7 +1,7 @@
 //! Two clients that proved to be one person.
 
 use super::aliases::{self, Kind};
-use super::{Conn, Result, clients, execute, statements};
+use super::{Conn, Result, clients, duplicates, execute, statements};
 use crate::domain::ids;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -9,6 +9,15 @@ use uuid::Uuid;
 statements! {
     MOVE_BOOKINGS = "
         update bookings set client_id = $3 where tenant_id = $1 and client_id = $2";
+    ADD_COUNTERS = "
+        update clients set
+            bookings_count = bookings_count + (
+                select g.bookings_count from clients g where g.tenant_id = $1 and g.id = $2),
+            spent_minor = spent_minor + (
+                select g.spent_minor from clients g where g.tenant_id = $1 and g.id = $2)
+        where tenant_id = $1 and id = $3";
+    MOVE_SIGHTINGS = "
+        update booking_sightings set client_id = $3 where tenant_id = $1 and client_id = $2";
     MOVE_MAPPINGS = "
         update client_service_mappings set client_id = $3, updated_at = $4
         where tenant_id = $1 and client_id = $2";
@@ -36,9 +45,12 @@ pub async fn absorb(
     now: DateTime<Utc>,
 ) -> Result<()> {
     execute!(conn, MOVE_BOOKINGS, tenant, gone, stays)?;
+    execute!(conn, ADD_COUNTERS, tenant, gone, stays)?;
+    execute!(conn, MOVE_SIGHTINGS, tenant, gone, stays)?;
     execute!(conn, MOVE_MAPPINGS, tenant, gone, stays, now)?;
     execute!(conn, MOVE_IDENTITIES, tenant, gone, stays)?;
     execute!(conn, MOVE_LEADS, tenant, gone, stays)?;
+    duplicates::move_to(conn, tenant, gone, stays, now).await?;
     clients::delete(conn, tenant, gone).await?;
     aliases::insert(conn, tenant, Kind::Client, (gone, stays), now).await?;
     let (id, subject) = (ids::new(now), stays.to_string());

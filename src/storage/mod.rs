@@ -7,8 +7,11 @@ mod aliases;
 pub mod archive;
 pub mod audit;
 pub mod bookings;
+pub mod client_filter;
+pub mod client_list;
 pub mod clients;
 pub mod connections;
+pub mod duplicates;
 mod error;
 pub mod events;
 pub mod idempotency;
@@ -25,6 +28,7 @@ pub mod sightings;
 pub mod tenants;
 pub mod tokens;
 pub mod users;
+pub mod words;
 
 pub use error::{Error, Result};
 
@@ -94,8 +98,10 @@ pub fn all_statements() -> Vec<(&'static str, &'static str, &'static str)> {
         ("archive", archive::ALL),
         ("audit", audit::ALL),
         ("bookings", bookings::ALL),
+        ("client_list", client_list::ALL),
         ("clients", clients::ALL),
         ("connections", connections::ALL),
+        ("duplicates", duplicates::ALL),
         ("events", events::ALL),
         ("idempotency", idempotency::ALL),
         ("inbox", inbox::ALL),
@@ -109,6 +115,7 @@ pub fn all_statements() -> Vec<(&'static str, &'static str, &'static str)> {
         ("tenants", tenants::ALL),
         ("tokens", tokens::ALL),
         ("users", users::ALL),
+        ("words", words::ALL),
     ];
     let named = |(file, list): (&'static str, &'static [(&'static str, &'static str)])| {
         list.iter().map(move |(name, sql)| (file, *name, *sql)).collect::<Vec<_>>()
@@ -191,7 +198,8 @@ impl Db {
                 }
             }
             other => Error::Migration(Box::new(other)),
-        })
+        })?;
+        words::fill(self).await
     }
 
     /// Begins a write transaction.

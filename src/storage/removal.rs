@@ -9,6 +9,8 @@ statements! {
     // is added to it while it goes.
     SEIZE = "update tenants set slug = $2, status = 'disabled' where id = $1";
     SEEDED = "delete from seeded_rows where tenant_id = $1";
+    DUPLICATES = "delete from client_duplicates where tenant_id = $1";
+    WORDS = "delete from client_words where tenant_id = $1";
     INTERACTIONS = "delete from lead_interactions where tenant_id = $1";
     LEADS = "delete from leads where tenant_id = $1";
     SIGHTINGS = "delete from booking_sightings where tenant_id = $1";
@@ -47,9 +49,9 @@ statements! {
 
 /// What refers to others comes before what it refers to.
 const IN_ORDER: &[&str] = &[
-    SEEDED, INTERACTIONS, LEADS, SIGHTINGS, BOOKINGS, MAPPINGS, IDENTITIES, ALIASES, CLIENTS,
-    EVENTS, ANSWERS, AUDIT, TOKENS, SESSIONS, USERS, SECRETS, ACCOUNTS, LEAVE_INBOX, LEAVE_EVENTS,
-    CONNECTIONS, TENANT,
+    SEEDED, DUPLICATES, WORDS, INTERACTIONS, LEADS, SIGHTINGS, BOOKINGS, MAPPINGS, IDENTITIES,
+    ALIASES, CLIENTS, EVENTS, ANSWERS, AUDIT, TOKENS, SESSIONS, USERS, SECRETS, ACCOUNTS,
+    LEAVE_INBOX, LEAVE_EVENTS, CONNECTIONS, TENANT,
 ];
 
 /// Removes a tenant and everything that is its own; the instances hear of it.

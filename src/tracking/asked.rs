@@ -4,6 +4,7 @@ use super::Tracker;
 use super::work::{Work, told_at};
 use crate::domain::person::Identity;
 use crate::sources::{IdentityChange, Lead, Mapped};
+use crate::storage::clients::Tally;
 use crate::storage::{Conn, Result, clients, leads};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -25,8 +26,8 @@ pub(super) enum Moved {
     Done(Uuid),
     /// Nobody has the old one.
     Nobody,
-    /// The new one is another client's: the two are never merged silently.
-    Taken,
+    /// The new one is another client's: the two are never merged silently, but proposed.
+    Taken(Uuid, Uuid),
 }
 
 impl Tracker {
@@ -43,19 +44,20 @@ impl Tracker {
         };
         match clients::find_by_identity(conn, tenant, &change.to).await? {
             Some(other) if other == client => return Ok(Moved::Done(client)),
-            Some(_) => return Ok(Moved::Taken),
+            Some(other) => return Ok(Moved::Taken(client, other)),
             None => {}
         }
         clients::retire_identity(conn, tenant, &change.from).await?;
         clients::insert_identity(conn, tenant, client, &change.to, now).await?;
-        if let Some(mut row) = clients::find(conn, tenant, client).await? {
+        if let Some(before) = clients::find(conn, tenant, client).await? {
+            let mut row = before.clone();
             let value = Some(change.to.value().to_owned());
             match change.to {
                 Identity::Phone(_) => row.phone = value,
                 Identity::WhatsApp(_) => row.whatsapp_id = value,
             }
             row.updated_at = now;
-            clients::update(conn, tenant, &row).await?;
+            clients::update(conn, tenant, Some(&before), &row, Tally::default()).await?;
         }
         Ok(Moved::Done(client))
     }

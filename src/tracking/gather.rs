@@ -26,6 +26,18 @@ pub(super) struct Gathered {
     pub(super) people: People,
     /// Clients that proved to be another: which goes, and which stays.
     pub(super) joined: Vec<(Uuid, Uuid)>,
+    /// Phones and WhatsApp ids that arrived together and are two people's.
+    pub(super) clashes: Vec<Clash>,
+}
+
+/// A phone and a WhatsApp id that arrived together and are two people's.
+pub(super) struct Clash {
+    /// The two, as [`People`] numbers them.
+    pub(super) people: (u32, u32),
+    /// The WhatsApp id.
+    pub(super) whatsapp_id: String,
+    /// The event that told it; `None` for the one at hand.
+    pub(super) event: Option<Uuid>,
 }
 
 /// Why gathering stopped.
@@ -266,15 +278,23 @@ impl Search {
             let person = people.meet(&identities(&sighting));
             Seen { sighting, person }
         });
-        let seen = seen.collect();
+        let seen: Vec<Seen> = seen.collect();
         for link in links {
             // A stranger who only asked is no client.
             if link.iter().any(|identity| people.with(identity).is_some()) {
                 people.meet(link);
             }
         }
-        Gathered { seen, people, joined }
+        let told = seen.iter().map(|s| (identities(&s.sighting), Some(s.sighting.event_id)));
+        let told = told.chain(links.iter().map(|link| (link.clone(), None)));
+        let clashes = told.filter_map(|(met, event)| clash(&people, &met, event)).collect();
+        Gathered { seen, people, joined, clashes }
     }
+}
+
+fn clash(people: &People, met: &[Identity], event: Option<Uuid>) -> Option<Clash> {
+    let whatsapp_id = met.iter().find(|i| i.kind() == "whatsapp")?.value().to_owned();
+    Some(Clash { people: people.clash(met)?, whatsapp_id, event })
 }
 
 /// Reads whose identity it is, and all of that client's identities.

@@ -13,7 +13,9 @@ pub mod people;
 pub mod provenance;
 pub mod resolve;
 
+mod accounts;
 mod asked;
+mod clashes;
 mod draft;
 mod gather;
 mod inbox;
@@ -22,6 +24,7 @@ mod people_rows;
 mod repeat;
 mod route;
 mod settle;
+mod tallies;
 mod vouch;
 mod work;
 mod write;
@@ -221,14 +224,16 @@ impl Tracker {
         let lead = self.open_lead(conn, work).await?;
         let mut moved = Vec::new();
         for change in work.identity_changes() {
-            moved.push(self.move_identity(conn, tenant, change).await?);
+            moved.push((change, self.move_identity(conn, tenant, change).await?));
         }
-        let mut write = Write { conn, tenant, now: self.clock.now() };
+        let mut write =
+            Write { conn, tenant, currency: work.taken.tenant.currency, now: self.clock.now() };
         let plan = write.bookings(&gathered, &resolution).await?;
         let mut decided = decide(work, &fresh, kept, &resolution, &plan);
-        decided.finish(lead, &moved);
+        decided.finish(lead, &moved.iter().map(|(_, moved)| *moved).collect::<Vec<_>>());
         self.store_event(write.conn, work, &decided, key).await?;
-        write.rest(&gathered, &plan, &fresh).await?;
+        write.rest(&gathered, &plan, &fresh, work.event_id).await?;
+        write.propose_moved(&moved, work.event_id).await?;
         write.settle_reviews(&work.contexts(), work.event_id, &mut decided.answer).await?;
         if let Some(lead) = lead {
             let (id, now) = (work.event_id, self.clock.now());

@@ -139,9 +139,9 @@ impl Decided {
 
     /// Settles state and answer. Whatever still needs a person is said, even beside a booking.
     pub(super) fn finish(&mut self, lead: Option<Uuid>, moved: &[Moved]) {
-        if moved.contains(&Moved::Taken) {
-            let detail =
-                "the new number is another client's; two clients are not merged by a message";
+        if moved.iter().any(|moved| matches!(moved, Moved::Taken(..))) {
+            let detail = "the new number or id is another client's; the two are proposed as duplicates, and \
+                 this applies once they are one";
             self.problems.push(Problem::whole("identity_taken", detail));
         }
         let client = moved.iter().find_map(|moved| match moved {

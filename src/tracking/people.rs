@@ -81,6 +81,15 @@ impl People {
         Some((gone, stays))
     }
 
+    /// The two people of one telling: its phone's and its WhatsApp id's, where they are two.
+    #[must_use]
+    pub fn clash(&self, identities: &[Identity]) -> Option<(u32, u32)> {
+        let mut places = identities.iter().filter_map(|i| self.by_identity.get(i).copied());
+        let (one, other) = (places.next()?, places.next()?);
+        let number = |place| u32::try_from(place).ok();
+        (one != other).then_some((number(one)?, number(other)?))
+    }
+
     /// The known clients that a telling gave a further identity.
     pub fn gained(&self) -> impl Iterator<Item = (Uuid, &Person)> {
         let gained = self.list.iter().filter(|person| !person.fresh.is_empty());

@@ -2,17 +2,18 @@
 
 use super::answer::BookingAnswer;
 use super::facts::UNKNOWN;
-use super::gather::{Gathered, keys, telling};
+use super::gather::{Gathered, keys};
 use super::people::Person;
 use super::resolve::{Resolution, Resolved, Seen};
-use crate::domain::booking::ExternalClient;
+use super::tallies::Tallies;
 use crate::domain::channel::{BookingStatus, ClientStatus};
 use crate::domain::ids;
+use crate::domain::money::Currency;
 use crate::domain::sighting::Sighting;
 use crate::storage::bookings::BookingRow;
 use crate::storage::clients::ClientRow;
 use crate::storage::sightings::Lookup;
-use crate::storage::{Conn, Error, Result, bookings, clients, joins, mappings, sightings};
+use crate::storage::{Conn, Error, Result, bookings, clients, joins, sightings};
 use chrono::{DateTime, Utc};
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
@@ -21,6 +22,8 @@ use uuid::Uuid;
 pub(super) struct Write<'c, 'a> {
     pub(super) conn: &'a mut Conn<'c>,
     pub(super) tenant: Uuid,
+    /// The tenant's: what clients spent is counted in it.
+    pub(super) currency: Currency,
     pub(super) now: DateTime<Utc>,
 }
 
@@ -32,9 +35,19 @@ pub(super) struct Plan<'a> {
     pub(super) made: BTreeSet<Uuid>,
     /// Clients that a telling was of before and is no longer: what it said of them is void.
     pub(super) lost: BTreeSet<Uuid>,
+    /// What the clients' counters are to grow by.
+    pub(super) tallies: Tallies,
+    /// The client of each person who has one by now.
+    of_person: BTreeMap<u32, Uuid>,
 }
 
 impl Plan<'_> {
+    /// The client of a person, known or just made.
+    pub(super) fn client_of(&self, gathered: &Gathered, person: u32) -> Option<Uuid> {
+        let known = || gathered.people.get(person)?.client;
+        self.of_person.get(&person).copied().or_else(known)
+    }
+
     /// The bookings that were not confirmed before, or not there.
     pub(super) fn confirmed(&self) -> Vec<BookingAnswer> {
         let confirmed = BookingStatus::Confirmed;
@@ -62,7 +75,7 @@ pub(super) struct Placed<'a> {
     id: Uuid,
     pub(super) client: Uuid,
     /// The row as it was, when there was one.
-    before: Option<BookingRow>,
+    pub(super) before: Option<BookingRow>,
 }
 
 impl Placed<'_> {
@@ -89,49 +102,45 @@ impl Write<'_, '_> {
             self.give_identities(client, person).await?;
         }
         let by_id = gathered.seen.iter().map(|s| (s.sighting.id, s)).collect();
-        let (made, placed) = self.place(gathered, resolution, &by_id).await?;
-        let mut lost = self.lost(&placed, &by_id).await?;
+        let (made, of_person, placed) = self.place(gathered, resolution, &by_id).await?;
+        let folded = self.folded(&placed).await?;
+        let mut lost = lost(&placed, &folded, &by_id);
         lost.extend(gathered.joined.iter().map(|(_, stays)| *stays));
+        let rows: Vec<_> = placed.iter().map(|b| (b, self.booking_row(b))).collect();
+        let tallies = Tallies::of(&rows, &folded, self.currency);
+        drop(rows);
         self.write_bookings(&placed, &by_id).await?;
-        Ok(Plan { placed, by_id, made, lost })
+        Ok(Plan { placed, by_id, made, lost, of_person, tallies })
     }
 
     /// Writes what follows from the bookings, once the event is stored: its sightings, mappings,
-    /// lead conversions, and what the clients' rows say.
+    /// what is proposed, lead conversions, and what the clients' rows say.
     pub(super) async fn rest(
         &mut self,
         gathered: &Gathered,
         plan: &Plan<'_>,
         fresh: &[Sighting],
+        event: Uuid,
     ) -> Result<()> {
         self.write_sightings(plan, fresh).await?;
         for booking in &plan.placed {
             let members = booking.resolved.members.iter().filter_map(|m| plan.by_id.get(m));
             let members: Vec<&Sighting> = members.map(|seen| &seen.sighting).collect();
-            self.write_mappings(booking, &members, &plan.lost).await?;
+            self.write_mappings(booking.client, &members, &plan.lost).await?;
         }
+        self.read_accounts_again(&plan.lost).await?;
+        self.propose_people(gathered, plan, event).await?;
         self.write_people(gathered, plan).await
     }
 
-    /// The clients that tellings were of before, by the booking they belonged to, and are not now.
-    async fn lost(
-        &mut self,
-        placed: &[Placed<'_>],
-        by_id: &BTreeMap<Uuid, &Seen>,
-    ) -> Result<BTreeSet<Uuid>> {
-        let rows = placed.iter().filter_map(|b| b.before.as_ref());
-        let mut owner: BTreeMap<Uuid, Uuid> = rows.map(|row| (row.id, row.client_id)).collect();
-        for folded in placed.iter().flat_map(|b| &b.resolved.folded) {
-            let row = bookings::find(self.conn, self.tenant, *folded).await?;
-            owner.extend(row.map(|row| (*folded, row.client_id)));
+    /// The bookings that proved to be another one.
+    async fn folded(&mut self, placed: &[Placed<'_>]) -> Result<BTreeMap<Uuid, BookingRow>> {
+        let mut folded = BTreeMap::new();
+        for id in placed.iter().flat_map(|b| &b.resolved.folded) {
+            let row = bookings::find(self.conn, self.tenant, *id).await?;
+            folded.extend(row.map(|row| (*id, row)));
         }
-        let before = |member: &Uuid| by_id.get(member)?.sighting.booking_id;
-        let lost = placed.iter().flat_map(|booking| {
-            let owners = booking.resolved.members.iter().filter_map(before);
-            let owners = owners.filter_map(|id| owner.get(&id).copied());
-            owners.filter(|client| *client != booking.client)
-        });
-        Ok(lost.collect())
+        Ok(folded)
     }
 
     /// Finds the row and the client of every booking, making the clients that are new.
@@ -140,7 +149,7 @@ impl Write<'_, '_> {
         gathered: &Gathered,
         resolution: &'r Resolution,
         by_id: &BTreeMap<Uuid, &Seen>,
-    ) -> Result<(BTreeSet<Uuid>, Vec<Placed<'r>>)> {
+    ) -> Result<(BTreeSet<Uuid>, BTreeMap<u32, Uuid>, Vec<Placed<'r>>)> {
         let (mut made, mut of_person) = (BTreeSet::new(), BTreeMap::new());
         let mut placed = Vec::new();
         for resolved in &resolution.bookings {
@@ -167,7 +176,7 @@ impl Write<'_, '_> {
             let id = before.as_ref().map_or_else(|| ids::new(self.now), |row| row.id);
             placed.push(Placed { resolved, id, client, before });
         }
-        Ok((made, placed))
+        Ok((made, of_person, placed))
     }
 
     async fn give_identities(&mut self, client: Uuid, person: &Person) -> Result<()> {
@@ -204,6 +213,9 @@ impl Write<'_, '_> {
             last_booking_at: None,
             provenance: "{}".to_owned(),
             set_by_person: "[]".to_owned(),
+            bookings_count: 0,
+            spent_minor: 0,
+            version: 1,
             created_at: self.now,
             updated_at: self.now,
         };
@@ -231,7 +243,13 @@ impl Write<'_, '_> {
                 match &booking.before {
                     None => bookings::insert(self.conn, self.tenant, &row).await?,
                     Some(before) if same(before, &row, other.map(|o| o.id)) => continue,
-                    Some(_) => bookings::update(self.conn, self.tenant, &row).await?,
+                    Some(before) => {
+                        bookings::update(self.conn, self.tenant, &row).await?;
+                        if before.client_id != row.client_id {
+                            let (id, client) = (row.id, row.client_id);
+                            sightings::give(self.conn, self.tenant, id, client).await?;
+                        }
+                    }
                 }
                 links.extend(other.map(|other| (row, other.id)));
             }
@@ -250,7 +268,7 @@ impl Write<'_, '_> {
         folded: Uuid,
         by_id: &BTreeMap<Uuid, &Seen>,
     ) -> Result<()> {
-        let to = booking.before.as_ref().map(|row| row.id);
+        let to = booking.before.as_ref().map(|row| (row.id, booking.client));
         for seen in by_id.values().filter(|s| s.sighting.booking_id == Some(folded)) {
             sightings::assign(self.conn, self.tenant, seen.sighting.id, to).await?;
         }
@@ -290,15 +308,17 @@ impl Write<'_, '_> {
     /// Stores the new sightings, and moves those that belong elsewhere now. An event whose waiting
     /// change found its booking is settled.
     async fn write_sightings(&mut self, plan: &Plan<'_>, fresh: &[Sighting]) -> Result<()> {
-        let booking_of = |id: Uuid| plan.booking_of(id).map(|b| b.booking_id);
+        let booking_of = |id: Uuid| plan.booking_of(id).map(|b| (b.booking_id, b.client_id));
         for sighting in fresh {
-            let row = Sighting { booking_id: booking_of(sighting.id), ..sighting.clone() };
-            sightings::insert(self.conn, self.tenant, &row, &keys(&row), self.now).await?;
+            let (booking_id, client) = booking_of(sighting.id).unzip();
+            let row = Sighting { booking_id, ..sighting.clone() };
+            let found_by = (&keys(&row), client);
+            sightings::insert(self.conn, self.tenant, &row, found_by, self.now).await?;
         }
         let known = plan.by_id.values().map(|seen| &seen.sighting);
         for old in known.filter(|old| !fresh.iter().any(|s| s.id == old.id)) {
             let booking = booking_of(old.id);
-            if booking == old.booking_id {
+            if booking.map(|(id, _)| id) == old.booking_id {
                 continue;
             }
             sightings::assign(self.conn, self.tenant, old.id, booking).await?;
@@ -314,67 +334,24 @@ impl Write<'_, '_> {
         let told = sightings::list(self.conn, self.tenant, &Lookup::Event(event)).await?;
         Ok(told.iter().any(|s| s.booking_id.is_none()))
     }
+}
 
-    /// The accounts told with a booking become its client's, unless another client has them.
-    async fn write_mappings(
-        &mut self,
-        booking: &Placed<'_>,
-        members: &[&Sighting],
-        lost: &BTreeSet<Uuid>,
-    ) -> Result<()> {
-        let accounts = members.iter().filter_map(|m| telling(m)?.account.clone());
-        let mut accounts: Vec<ExternalClient> = accounts.collect();
-        accounts.dedup();
-        for account in accounts {
-            let rows = mappings::find_by_external_id(
-                self.conn, self.tenant, &account.provider, &account.client_id,
-            );
-            let rows = rows.await?;
-            let fits = |row: &&mappings::MappingRow| {
-                row.business_id == account.business_id
-                    || row.business_id.is_empty()
-                    || account.business_id.is_empty()
-            };
-            let exact = rows.iter().find(|row| row.business_id == account.business_id);
-            if let Some(row) = exact.or_else(|| rows.iter().find(fits)) {
-                self.keep_mapping(booking.client, row, &account, lost).await?;
-            } else {
-                let (tenant, client) = (self.tenant, booking.client);
-                mappings::insert(self.conn, tenant, client, &account, self.now).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Fills what a known mapping didn't know, and takes it along when its booking moved to
-    /// another client. One that is somebody else's is left.
-    async fn keep_mapping(
-        &mut self,
-        client: Uuid,
-        row: &mappings::MappingRow,
-        account: &ExternalClient,
-        lost: &BTreeSet<Uuid>,
-    ) -> Result<()> {
-        let (tenant, now) = (self.tenant, self.now);
-        let theirs = row.client_id == client;
-        if !theirs && !lost.contains(&row.client_id) {
-            tracing::warn!(%tenant, %client, other = %row.client_id,
-                "an external client id belongs to another client; the mapping is left");
-            return Ok(());
-        }
-        if !theirs {
-            mappings::move_to(self.conn, tenant, row.id, client, now).await?;
-        }
-        let or = |known: &str, told: &str| {
-            if known.is_empty() { told.to_owned() } else { known.to_owned() }
-        };
-        let business = or(&row.business_id, &account.business_id);
-        let branch = or(&row.branch_id, &account.branch_id);
-        if business != row.business_id || branch != row.branch_id {
-            mappings::fill(self.conn, tenant, row.id, &business, &branch, now).await?;
-        }
-        Ok(())
-    }
+/// The clients that tellings were of before, by the booking they belonged to, and are not now.
+fn lost(
+    placed: &[Placed<'_>],
+    folded: &BTreeMap<Uuid, BookingRow>,
+    by_id: &BTreeMap<Uuid, &Seen>,
+) -> BTreeSet<Uuid> {
+    let rows = placed.iter().filter_map(|b| b.before.as_ref());
+    let mut owner: BTreeMap<Uuid, Uuid> = rows.map(|row| (row.id, row.client_id)).collect();
+    owner.extend(folded.iter().map(|(id, row)| (*id, row.client_id)));
+    let before = |member: &Uuid| by_id.get(member)?.sighting.booking_id;
+    let lost = placed.iter().flat_map(|booking| {
+        let owners = booking.resolved.members.iter().filter_map(before);
+        let owners = owners.filter_map(|id| owner.get(&id).copied());
+        owners.filter(|client| *client != booking.client)
+    });
+    lost.collect()
 }
 
 /// True when writing the row would change nothing but its time.

@@ -14,6 +14,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("actix", &["src/http/", "src/main.rs"]),
     ("tracing_actix_web", &["src/http/", "src/main.rs"]),
     ("sqlx", &["src/storage/"]),
+    ("metrics", &["src/telemetry.rs"]),
+    ("metrics_exporter_prometheus", &["src/telemetry.rs"]),
     ("rlibphonenumber", &["src/domain/phone.rs"]),
     ("getrandom", &["src/domain/ids.rs"]),
 ];

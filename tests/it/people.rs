@@ -4,16 +4,16 @@ use crate::support::app::TestApp;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-const NUMBER: &str = "771234500000001";
+pub(crate) const NUMBER: &str = "771234500000001";
 
 /// One message from somebody whose number, id or both are known to WhatsApp.
-struct From {
-    phone: Option<&'static str>,
-    id: Option<&'static str>,
+pub(crate) struct From {
+    pub(crate) phone: Option<&'static str>,
+    pub(crate) id: Option<&'static str>,
 }
 
 impl From {
-    fn message(&self, wamid: &str, mut message: Value) -> String {
+    pub(crate) fn message(&self, wamid: &str, mut message: Value) -> String {
         let mut contact = json!({"profile": {"name": "Aoife"}});
         message["id"] = json!(wamid);
         message["timestamp"] = json!("1773051302");
@@ -32,7 +32,7 @@ impl From {
         .to_string()
     }
 
-    fn books(&self, wamid: &str, service: &str) -> String {
+    pub(crate) fn books(&self, wamid: &str, service: &str) -> String {
         let form = json!({"service_name": service, "date": "2027-01-20", "time": "11:00"});
         let reply = json!({"name": "flow", "body": "Sent", "response_json": form.to_string()});
         let message = json!({"type": "interactive",
@@ -40,25 +40,25 @@ impl From {
         self.message(wamid, message)
     }
 
-    fn asks(&self, wamid: &str) -> String {
+    pub(crate) fn asks(&self, wamid: &str) -> String {
         self.message(wamid, json!({"type": "text", "text": {"body": "Are you open on Monday?"}}))
     }
 }
 
-async fn salon(app: &TestApp) -> (Uuid, String) {
+pub(crate) async fn salon(app: &TestApp) -> (Uuid, String) {
     let tenant = app.tenant("glow-studio").await;
     (tenant, app.connection("whatsapp", Some(tenant), &[(NUMBER, tenant)]).await)
 }
 
-async fn post(app: &TestApp, connection: &str, body: &str) -> Value {
+pub(crate) async fn post(app: &TestApp, connection: &str, body: &str) -> Value {
     let answer = app.deliver("whatsapp", Some(connection), body.as_bytes()).await;
     assert_eq!(answer.status, 200, "{}", answer.body);
     answer.body["results"][0].clone()
 }
 
-const BY_PHONE: From = From { phone: Some("353871234567"), id: None };
-const BY_ID: From = From { phone: None, id: Some("IE.408172635540") };
-const BY_BOTH: From = From { phone: Some("353871234567"), id: Some("IE.408172635540") };
+pub(crate) const BY_PHONE: From = From { phone: Some("353871234567"), id: None };
+pub(crate) const BY_ID: From = From { phone: None, id: Some("IE.408172635540") };
+pub(crate) const BY_BOTH: From = From { phone: Some("353871234567"), id: Some("IE.408172635540") };
 
 both_engines! {
     async fn two_clients_become_one_when_phone_and_id_arrive_together(db: TestDb) {

@@ -1,16 +1,17 @@
 //! `…/clients`: the people who booked.
 
+pub(in crate::http) mod list;
+
 use super::bookings::BookingJson;
 use crate::http::Shared;
 use crate::http::extract::access::Records;
-use crate::http::extract::page::{Page, PageQuery};
 use crate::http::openapi::{Refusals, TenantPath};
 use crate::http::problem::Problem;
 use crate::storage::clients::{self, ClientRow};
 use crate::storage::mappings::{self, MappingRow};
 use crate::storage::{Result as Stored, bookings};
 use crate::tracking::facts;
-use actix_web::web::{Data, Json, Path, Query};
+use actix_web::web::{Data, Json, Path};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -91,26 +92,6 @@ impl From<MappingRow> for MappingJson {
             branch_id: filled(row.branch_id),
         }
     }
-}
-
-/// A tenant's clients, the newest first.
-#[utoipa::path(
-    get, path = "/api/platform/tenants/{tenantId}/clients", tag = "clients",
-    operation_id = "listClients",
-    params(TenantPath, PageQuery),
-    security(("token" = ["platform_admin", "client_admin", "service"])),
-    responses((status = 200, description = "A page of clients", body = Page<ClientJson>), Refusals)
-)]
-pub(in crate::http) async fn list(
-    access: Records,
-    query: Query<PageQuery>,
-    shared: Data<Shared>,
-) -> Result<Json<Page<ClientJson>>, Problem> {
-    let (span, tenant) = (query.span()?, access.tenant.id);
-    let mut reader = shared.db.reader().await?;
-    let rows = clients::list(&mut reader.conn(), tenant, span.before, span.fetch).await?;
-    let rows = rows.into_iter().map(|row| ClientJson::of(tenant, row)).collect();
-    Ok(Json(span.page(rows, |client| client.id)))
 }
 
 /// A client with mappings and latest bookings.

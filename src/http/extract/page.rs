@@ -32,6 +32,13 @@ pub(in crate::http) struct Page<T> {
     next_cursor: Option<String>,
 }
 
+impl<T> Page<T> {
+    /// Rows, and where the next page begins when there is one.
+    pub(in crate::http) fn new(data: Vec<T>, next_cursor: Option<String>) -> Self {
+        Self { data, has_more: next_cursor.is_some(), next_cursor }
+    }
+}
+
 /// Where a page begins and how long it is.
 pub(in crate::http) struct Span {
     /// Rows with an id below this one.

@@ -12,7 +12,7 @@ use crate::domain::when;
 use crate::sources::skim::{Raw, skimmed};
 use crate::sources::{DeliveryKey, Hints, Item, Malformed, json};
 use serde_json::value::RawValue;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 type List<'a> = Option<Vec<&'a RawValue>>;
 
@@ -48,6 +48,7 @@ skimmed! {
         metadata "metadata": Raw<'a>,
         contacts "contacts": List<'a>,
         messages "messages": List<'a>,
+        statuses "statuses": List<'a>,
         message_echoes "message_echoes": List<'a>,
         user_id_update "user_id_update": List<'a>,
     }
@@ -76,6 +77,12 @@ skimmed! {
         kind "type": Raw<'a>,
         interactive "interactive": Option<Interactive<'a>>,
         user_id "user_id": Option<Update<'a>>,
+    }
+}
+
+skimmed! {
+    struct Status<'a> {
+        status "status": Raw<'a>,
     }
 }
 
@@ -110,6 +117,21 @@ pub(super) fn split(body: &[u8]) -> Result<Vec<Item>, Malformed> {
         return Err(Malformed { problem: Problem::whole("body_too_many_messages", detail) });
     }
     Ok(changes.iter().flat_map(|(entry, field, value)| items(*entry, *field, value)).collect())
+}
+
+/// The states that are counted by name.
+const STATUSES: &[&str] = &["sent", "delivered", "read", "failed", "played", "deleted"];
+
+/// How often a delivery tells each state of messages of the business.
+pub(super) fn statuses(body: &[u8]) -> Vec<(&'static str, u64)> {
+    let mut counted = BTreeMap::new();
+    let changes = changes(body).unwrap_or_default();
+    for raw in changes.iter().flat_map(|(_, _, value)| value.statuses.iter().flatten()) {
+        let told = json::part::<Status>(raw).and_then(|status| json::word(status.status));
+        let known = STATUSES.iter().copied().find(|known| told.as_deref() == Some(*known));
+        *counted.entry(known.unwrap_or("other")).or_insert(0) += 1;
+    }
+    counted.into_iter().collect()
 }
 
 /// Every change that can be read: the entry's id, the field's name, the value.

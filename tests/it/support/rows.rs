@@ -6,7 +6,8 @@ use sqlx::AssertSqlSafe;
 /// Every table that a delivery can write to.
 const WRITTEN: &[&str] = &[
     "webhook_events", "platform_inbox", "clients", "client_identities", "client_service_mappings",
-    "bookings", "booking_sightings", "leads", "lead_interactions", "audit_log",
+    "bookings", "booking_sightings", "leads", "lead_interactions", "client_duplicates",
+    "audit_log",
 ];
 
 impl TestDb {
