@@ -8,6 +8,7 @@ pub mod chat;
 pub mod fieldmap;
 pub mod fields;
 mod forwarded;
+mod headers;
 pub mod json;
 pub mod n8n;
 mod posted;
@@ -16,6 +17,8 @@ pub mod signature;
 mod skim;
 mod tell;
 pub mod whatsapp;
+
+pub use headers::Headers;
 
 use crate::domain::booking::{Change, UnifiedBookingData};
 use crate::domain::channel::Channel;
@@ -45,28 +48,6 @@ sources![retell, chat, whatsapp, n8n];
 #[must_use]
 pub fn find(name: &str) -> Option<&'static dyn Source> {
     ALL.iter().copied().find(|source| source.name() == name)
-}
-
-/// The request headers that a source may read, names in lower case.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Headers(BTreeMap<String, String>);
-
-impl Headers {
-    /// The value of a header, named in lower case.
-    #[must_use]
-    pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
-    }
-
-    /// Adds a header; of several with one name the first stays, as nobody signs twice.
-    pub fn insert(&mut self, name: &str, value: &str) {
-        self.0.entry(name.to_ascii_lowercase()).or_insert_with(|| value.to_owned());
-    }
-
-    /// Name and value of each, in order of the names.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
-    }
 }
 
 /// One verified delivery, as it came.

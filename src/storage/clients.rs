@@ -48,11 +48,8 @@ statements! {
         insert into client_identities
             (tenant_id, id, client_id, kind, value, is_current, created_at)
         values ($1, $2, $3, $4, $5, $6, $7)";
-    RETIRE_IDENTITY = "
-        update client_identities set is_current = false
-        where tenant_id = $1 and kind = $2 and value = $3";
-    RESTORE_IDENTITY = "
-        update client_identities set is_current = true
+    SET_CURRENT = "
+        update client_identities set is_current = $4
         where tenant_id = $1 and kind = $2 and value = $3";
     DELETE_IDENTITIES = "delete from client_identities where tenant_id = $1 and client_id = $2";
     HAS_ANYTHING = "
@@ -319,25 +316,17 @@ pub async fn insert_identity(
     Ok(())
 }
 
-/// Makes an identity a former one: an alias by which the client is still found.
+/// Makes an identity a former one, an alias by which the client is still found; or current again.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn retire_identity(conn: &mut Conn<'_>, tenant: Uuid, identity: &Identity) -> Result<()> {
-    execute!(conn, RETIRE_IDENTITY, tenant, identity.kind(), identity.value())?;
-    Ok(())
-}
-
-/// Makes a former identity the current one again.
-///
-/// # Errors
-/// When the database fails.
-pub async fn restore_identity(
+pub async fn set_current(
     conn: &mut Conn<'_>,
     tenant: Uuid,
     identity: &Identity,
+    is_current: bool,
 ) -> Result<()> {
-    execute!(conn, RESTORE_IDENTITY, tenant, identity.kind(), identity.value())?;
+    execute!(conn, SET_CURRENT, tenant, identity.kind(), identity.value(), is_current)?;
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use crate::domain::phone::Phone;
 use crate::domain::sighting::{Says, Sighting};
 use crate::storage::clients::IdentityRow;
 use crate::storage::sightings::{Keys, Lookup};
-use crate::storage::{self, Conn, Error, bookings, clients, sightings};
+use crate::storage::{self, Conn, Error, bookings, clients, locks, sightings};
 use chrono::{DateTime, Utc};
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -128,7 +128,7 @@ fn contexts(sighting: &Sighting) -> impl Iterator<Item = String> {
 }
 
 /// The identities to lock before anything is read that a sighting may change.
-pub(super) fn locks(sighting: &Sighting) -> BTreeSet<String> {
+pub(super) fn names(sighting: &Sighting) -> BTreeSet<String> {
     let people = identities(sighting).into_iter().map(|i| i.key());
     let contexts = contexts(sighting).map(|c| context_lock(&c));
     let reference = keys(sighting).external_key.map(|k| format!("reference:{k}"));
@@ -167,9 +167,9 @@ pub(super) async fn gather(
             break (gathered, resolution);
         }
     };
-    let mut wanted: BTreeSet<String> = search.known.values().flat_map(locks).collect();
+    let mut wanted: BTreeSet<String> = search.known.values().flat_map(names).collect();
     wanted.extend(links.iter().flatten().map(Identity::key));
-    if !wanted.is_subset(locked) {
+    if locks::are_taken_by_name(conn) && !wanted.is_subset(locked) {
         return Err(Stopped::Relock(wanted));
     }
     Ok((gathered, resolution))

@@ -1,7 +1,7 @@
 //! One event on its way: read, hashed, placed in history.
 
 use super::settle::review_contexts;
-use super::{Taken, Tracker};
+use super::{Taken, Tracker, asked, gather};
 use crate::domain::ids;
 use crate::domain::person::Identity;
 use crate::domain::sighting::{Order, Says, Sighting};
@@ -24,6 +24,15 @@ pub(super) struct Work<'a> {
 }
 
 impl Work<'_> {
+    /// What to lock before anything is read that the event may change.
+    pub(super) fn locks(&self) -> BTreeSet<String> {
+        let mut locks: BTreeSet<String> = self.sightings.iter().flat_map(gather::names).collect();
+        locks.extend(asked::identities(&self.mapped).iter().map(Identity::key));
+        locks.extend(review_contexts(&self.mapped).map(gather::context_lock));
+        locks.extend(self.key_hash.iter().map(|key| format!("delivery:{key}")));
+        locks
+    }
+
     /// The lead that the event tells of.
     pub(super) fn lead(&self) -> Option<&Lead> {
         self.mapped.iter().find_map(|mapped| match mapped {

@@ -160,6 +160,19 @@ both_engines! {
         for outside in ["src=\"http", "href=\"http", "src=\"//"] {
             assert!(!page.contains(outside), "the page loads from elsewhere: {page}");
         }
+        let mut assets = 0;
+        for part in page.split(['"', '\'']).filter(|p| p.ends_with(".js") || p.ends_with(".css")) {
+            let path = format!("/docs/{}", part.trim_start_matches("./"));
+            let asset = app.ask(Method::GET, &path, "").await;
+            assert_eq!(asset.status, StatusCode::OK, "{path}");
+            let text = asset.body.as_str().unwrap();
+            assert!(!text.is_empty(), "{path} is empty");
+            if part.contains("initializer") {
+                assert!(text.contains(openapi::PATH), "it shows this document: {text}");
+            }
+            assets += 1;
+        }
+        assert!(assets >= 4, "scripts and styles are read: {page}");
         let moved = app.ask(Method::GET, "/docs", "").await;
         assert_eq!(moved.status, StatusCode::OK, "followed to /docs/");
     }

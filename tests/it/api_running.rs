@@ -261,6 +261,14 @@ both_engines! {
         let made = app.send(Method::POST, all, &platform, &body).await;
         assert_eq!(made.status, StatusCode::CREATED, "{}", made.body);
         assert_eq!((made.text("slug"), made.text("currency")), ("glow-studio", "GBP"));
+        let keyed = || {
+            let request = app.request(Method::POST, all, &platform).header("idempotency-key", "k");
+            request.header("content-type", "application/json").body(r#"{"name": "Blue"}"#)
+        };
+        assert_eq!(keyed().send().await.unwrap().status(), StatusCode::CREATED);
+        let repeat = keyed().send().await.unwrap();
+        assert_eq!(repeat.status(), StatusCode::CREATED, "the platform's requests have keys too");
+        assert!(repeat.headers().contains_key("idempotency-replayed"));
         let again = app.send(Method::POST, all, &platform, &body).await;
         assert_eq!(again.status, StatusCode::CONFLICT);
         assert_eq!(again.body["existingId"], made.body["id"]);

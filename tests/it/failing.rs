@@ -7,7 +7,7 @@ use bookhook::domain::channel::Role;
 use reqwest::{Method, StatusCode};
 
 /// Makes the database refuse every booking, as a fault of ours would.
-async fn refuse_bookings(db: &TestDb) {
+pub(crate) async fn refuse_bookings(db: &TestDb) {
     db.run(match db.engine {
         Engine::Sqlite => {
             "create trigger refuse before insert on bookings

@@ -160,7 +160,8 @@ both_engines! {
 
     async fn health_answers_get_and_head_while_the_service_runs(db: TestDb) {
         let app = TestApp::start(&db).await;
-        for (method, path) in ["/healthz", "/readyz"].iter().flat_map(|p| [("GET", p), ("HEAD", p)]) {
+        let paths = ["/healthz", "/readyz", "/metrics"];
+        for (method, path) in paths.iter().flat_map(|p| [("GET", p), ("HEAD", p)]) {
             let reply = app.wire(method, path, &[], b"").await;
             assert_eq!(reply.answer.status, StatusCode::OK, "{method} {path}");
             assert_eq!(reply.body.is_empty(), method == "HEAD");

@@ -130,9 +130,15 @@ impl DetailJson {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(in crate::http) struct EventQuery {
+    /// Only those in this state.
+    #[param(inline)]
     status: Option<EventStatus>,
+    /// Only those of this source.
     source: Option<String>,
+    /// How many rows a page has.
+    #[param(minimum = 1, maximum = 100, default = 25)]
     limit: Option<i64>,
+    /// The `nextCursor` of the page before.
     cursor: Option<String>,
 }
 
