@@ -6,6 +6,7 @@
 mod aliases;
 pub mod archive;
 pub mod audit;
+pub mod booking_lists;
 pub mod bookings;
 pub mod client_filter;
 pub mod client_list;
@@ -18,6 +19,8 @@ pub mod idempotency;
 pub mod inbox;
 pub mod installation;
 pub mod joins;
+pub mod lead_lists;
+pub mod lead_records;
 pub mod leads;
 pub mod locks;
 pub mod mappings;
@@ -97,6 +100,7 @@ pub fn all_statements() -> Vec<(&'static str, &'static str, &'static str)> {
         ("aliases", aliases::ALL),
         ("archive", archive::ALL),
         ("audit", audit::ALL),
+        ("booking_lists", booking_lists::ALL),
         ("bookings", bookings::ALL),
         ("client_list", client_list::ALL),
         ("clients", clients::ALL),
@@ -107,6 +111,8 @@ pub fn all_statements() -> Vec<(&'static str, &'static str, &'static str)> {
         ("inbox", inbox::ALL),
         ("installation", installation::ALL),
         ("joins", joins::ALL),
+        ("lead_lists", lead_lists::ALL),
+        ("lead_records", lead_records::ALL),
         ("leads", leads::ALL),
         ("mappings", mappings::ALL),
         ("reviews", reviews::ALL),

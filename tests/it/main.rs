@@ -4,7 +4,10 @@
 #[macro_use]
 mod support;
 
+mod api_bookings;
 mod api_document;
+mod api_leads;
+mod api_lists;
 mod api_running;
 mod api_whole_tenant;
 mod architecture;
