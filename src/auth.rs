@@ -38,6 +38,12 @@ impl Access {
         self.token_id
     }
 
+    /// Who is asking, for the audit log.
+    #[must_use]
+    pub fn actor(&self) -> String {
+        format!("token:{}", self.token_id)
+    }
+
     /// True when it may see that the tenant exists at all.
     #[must_use]
     pub fn reaches(&self, tenant: Uuid) -> bool {

@@ -3,14 +3,20 @@
 //! One text serves both engines. Where a statement must differ, a pair stands side by side:
 //! there is one, in [`locks`].
 
+pub mod alikes;
+pub mod audit;
 pub mod bookings;
+pub mod client_counts;
 pub mod client_filter;
 pub mod client_list;
+pub mod client_stats;
 pub mod clients;
 pub mod connections;
 pub mod duplicates;
+pub mod erasure;
 mod error;
 pub mod events;
+pub mod history;
 pub mod idempotency;
 pub mod inbox;
 pub mod installation;
@@ -89,12 +95,18 @@ pub(crate) use {execute, fetch_all, fetch_optional, statements};
 #[must_use]
 pub fn all_statements() -> Vec<(&'static str, &'static str, &'static str)> {
     let files = [
+        ("alikes", alikes::ALL),
+        ("audit", audit::ALL),
         ("bookings", bookings::ALL),
+        ("client_counts", client_counts::ALL),
         ("client_list", client_list::ALL),
+        ("client_stats", client_stats::ALL),
         ("clients", clients::ALL),
         ("connections", connections::ALL),
         ("duplicates", duplicates::ALL),
+        ("erasure", erasure::ALL),
         ("events", events::ALL),
+        ("history", history::ALL),
         ("idempotency", idempotency::ALL),
         ("inbox", inbox::ALL),
         ("installation", installation::ALL),

@@ -6,8 +6,10 @@
 pub mod again;
 pub mod answer;
 pub mod directory;
+pub mod erasing;
 pub mod facts;
 pub mod fold;
+pub mod hand;
 pub mod intake;
 pub mod people;
 pub mod provenance;

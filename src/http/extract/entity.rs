@@ -62,11 +62,18 @@ pub(in crate::http) struct IfMatch(Option<Vec<i64>>);
 impl IfMatch {
     /// 412 unless the change is meant for this version, or for any.
     pub(in crate::http) fn check(&self, version: i64) -> Result<(), Problem> {
-        if self.0.as_ref().is_none_or(|wanted| wanted.contains(&version)) {
-            return Ok(());
-        }
+        if self.means(version) { Ok(()) } else { Err(Self::changed()) }
+    }
+
+    /// True when the change is meant for this version, or for any.
+    pub(in crate::http) fn means(&self, version: i64) -> bool {
+        self.0.as_ref().is_none_or(|wanted| wanted.contains(&version))
+    }
+
+    /// 412: there is a newer version.
+    pub(in crate::http) fn changed() -> Problem {
         let detail = "it has changed since you read it: read it again and repeat the change";
-        Err(Problem::new(StatusCode::PRECONDITION_FAILED, "version_changed", detail))
+        Problem::new(StatusCode::PRECONDITION_FAILED, "version_changed", detail)
     }
 }
 

@@ -35,6 +35,14 @@ impl<T> Patch<T> {
         }
     }
 
+    /// The value, where there is one.
+    pub(in crate::http) fn value(self) -> Option<T> {
+        match self {
+            Self::Value(value) => Some(value),
+            Self::Absent | Self::Null => None,
+        }
+    }
+
     /// True when it was sent, as `null` or a value.
     pub(in crate::http) fn is_sent(&self) -> bool {
         !matches!(self, Self::Absent)
@@ -95,6 +103,18 @@ impl Fields {
             Err((code, detail)) => {
                 self.fault(name, code, &detail);
                 Patch::Absent
+            }
+        }
+    }
+
+    /// What was read of a member that can't be emptied: `null` is a fault.
+    pub(in crate::http) fn filled<T>(&mut self, name: &'static str, read: Patch<T>) -> Option<T> {
+        match read {
+            Patch::Absent => None,
+            Patch::Value(value) => Some(value),
+            Patch::Null => {
+                self.fault(name, "null_refused", &format!("{name} can't be emptied"));
+                None
             }
         }
     }
