@@ -24,21 +24,20 @@ const ROUNDS: usize = 5;
 
 fn message(round: usize, number: usize) -> Value {
     let from = format!("35387{:07}", 1_000_000 + number % 500);
-    let mut message = json!({
-        "from": from, "id": format!("wamid.{round}.{number}"), "timestamp": "1773051302",
-        "type": "text", "text": {"body": "Are you open on Monday? I would love a cut. ".repeat(56)},
-    });
-    if number.is_multiple_of(10) {
-        let (day, hour) = (number / 10 % 28 + 1, 9 + number / 280);
-        let form = json!({
-            "service_name": format!("Cut and colour {round}"), "date": format!("2027-01-{day:02}"),
-            "time": format!("{hour:02}:00"), "name": "Aoife Kavanagh", "notes": "x".repeat(2300),
-        });
-        message["type"] = json!("interactive");
-        message["interactive"] = json!({"type": "nfm_reply", "nfm_reply": {
-            "name": "flow", "body": "Sent", "response_json": form.to_string()}});
+    let (id, timestamp) = (format!("wamid.{round}.{number}"), "1773051302");
+    if !number.is_multiple_of(10) {
+        let words = "Are you open on Monday? I would love a cut. ".repeat(62);
+        return json!({"from": from, "id": id, "timestamp": timestamp, "type": "text",
+            "text": {"body": words}});
     }
-    message
+    let (day, hour) = (number / 10 % 28 + 1, 9 + number / 280);
+    let form = json!({
+        "service_name": "Cut and colour", "date": format!("2027-{:02}-{day:02}", round + 1),
+        "time": format!("{hour:02}:00"), "name": "Aoife Kavanagh", "notes": "x".repeat(2300),
+    });
+    json!({"from": from, "id": id, "timestamp": timestamp, "type": "interactive",
+        "interactive": {"type": "nfm_reply", "nfm_reply": {
+            "name": "flow", "body": "Sent", "response_json": form.to_string()}}})
 }
 
 /// A delivery as Meta batches it: one entry, a contact for each sender.
@@ -98,7 +97,7 @@ async fn main() {
         let kind = if turn == round { "new" } else { "repeat" };
         let most = service.memory("VmHWM:");
         println!(
-            "{engine}: {MESSAGES} messages, {bytes} bytes, {kind}: {took:.0?}; \
+            "{engine}: {MESSAGES} messages, {bytes} bytes, {kind}: {took:.2?}; \
              service idle {idle} MB, at most {most} MB"
         );
     }

@@ -1,5 +1,7 @@
 //! Tokens and passwords become an [`Access`]; nothing else can build one.
 
+pub mod connecting;
+
 use crate::domain::channel::Role;
 use crate::domain::ids;
 use crate::storage::{self, Conn, Db, tokens, users};
@@ -143,12 +145,13 @@ pub async fn make_token(
     tenant: Option<Uuid>,
     role: Role,
     name: &str,
-    now: DateTime<Utc>,
+    (now, expires_at): (DateTime<Utc>, Option<DateTime<Utc>>),
 ) -> Result<(Uuid, String), MakeError> {
     check_fit(tenant, role)?;
     let text = ids::random_text(40).map_err(|_| MakeError::NoRandomness)?;
     let token = format!("{PREFIX}{text}");
-    let id = tokens::insert(conn, &hash(&token), tenant, role, name, now).await?;
+    let times = (now, expires_at);
+    let id = tokens::insert(conn, &hash(&token), tenant, role, name, times).await?;
     Ok((id, token))
 }
 
@@ -165,17 +168,25 @@ pub async fn make_user(
     now: DateTime<Utc>,
 ) -> Result<Uuid, MakeError> {
     check_fit(tenant, role)?;
-    if password.chars().count() < 12 {
-        return Err(MakeError::Unfit("a password has at least 12 characters"));
-    }
     let email = email.trim().to_lowercase();
     if !email.contains('@') {
         return Err(MakeError::Unfit("--email is not an e-mail address"));
     }
-    let hash = Argon2::default().hash_password(password.as_bytes());
-    let hash = hash.map_err(|_| MakeError::NoRandomness)?.to_string();
+    let hash = password_hash(password)?;
     let id = users::insert(conn, &email, &hash, role, tenant, now).await?;
     id.ok_or(MakeError::Taken)
+}
+
+/// The Argon2id hash of a password. It costs tens of milliseconds of computing.
+///
+/// # Errors
+/// [`MakeError::Unfit`] for one of fewer than 12 characters.
+pub fn password_hash(password: &str) -> Result<String, MakeError> {
+    if password.chars().count() < 12 {
+        return Err(MakeError::Unfit("a password has at least 12 characters"));
+    }
+    let hash = Argon2::default().hash_password(password.as_bytes());
+    Ok(hash.map_err(|_| MakeError::NoRandomness)?.to_string())
 }
 
 fn check_fit(tenant: Option<Uuid>, role: Role) -> Result<(), MakeError> {

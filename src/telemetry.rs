@@ -2,7 +2,7 @@
 //! goes in, and no tenant: labels are words of closed lists.
 
 use crate::config::LogFormat;
-use metrics::{counter, describe_counter, describe_histogram, histogram};
+use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use std::io::IsTerminal as _;
 use std::sync::OnceLock;
@@ -30,6 +30,7 @@ pub fn start(filter: &str, format: LogFormat) {
     }
 }
 
+const BUILD: &str = "bookhook_build_info";
 const DELIVERIES: &str = "bookhook_deliveries_total";
 const SECONDS: &str = "bookhook_delivery_duration_seconds";
 const EVENTS: &str = "bookhook_events_total";
@@ -54,6 +55,8 @@ pub fn start_counting() {
         describe_histogram!(SECONDS, "From the head of a delivery to its answer");
         describe_counter!(EVENTS, "Events that deliveries told, by what became of them");
         describe_counter!(REFUSED, "Deliveries and handshakes without a good credential");
+        describe_gauge!(BUILD, "1, with the version that runs");
+        gauge!(BUILD, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
         Some(handle)
     });
 }

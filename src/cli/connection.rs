@@ -1,15 +1,13 @@
 //! `connection`: where deliveries come from, with their secrets.
 
-pub(super) mod add;
+mod add;
 mod map;
 mod rotate;
-mod secret;
 
 use super::desk::{Desk, find_connection};
-use super::error::{Error, Result};
+use super::error::Result;
 use super::print::Record;
 use crate::sources;
-use crate::storage::Conn;
 use crate::storage::connections::{self, AccountRow, ConnectionRow};
 use clap::Subcommand;
 use std::collections::BTreeMap;
@@ -95,14 +93,4 @@ async fn disable(desk: &Desk, public_id: &str) -> Result<()> {
     tx.commit().await?;
     let record = Record::default().with("id", public_id).with("status", "disabled");
     Ok(desk.printer.record(&record)?)
-}
-
-/// The connection, when it is active.
-async fn find_active(conn: &mut Conn<'_>, public_id: &str) -> Result<ConnectionRow> {
-    let row = find_connection(conn, public_id).await?;
-    if row.status != "active" {
-        let made = "make another with `bookhook connection add`";
-        return Err(Error::Refused(format!("the connection {public_id} is disabled; {made}")));
-    }
-    Ok(row)
 }

@@ -2,6 +2,7 @@
 
 use crate::app::StartError;
 use crate::auth::MakeError;
+use crate::auth::connecting::ConnectError;
 use crate::config::ConfigError;
 use crate::storage::{self, seal::SealError};
 use crate::tracking::TrackError;
@@ -98,6 +99,23 @@ impl From<storage::Error> for Error {
     }
 }
 
+impl From<ConnectError> for Error {
+    fn from(error: ConnectError) -> Self {
+        match error {
+            ConnectError::Storage(error) => error.into(),
+            ConnectError::NoRandomness => Self::NoRandomness,
+            ConnectError::Refused(code, sentence) => {
+                let flag = match code {
+                    "secret_missing" => " with --secret-stdin",
+                    "secret_shared" => " with --account",
+                    _ => "",
+                };
+                Self::Refused(format!("{sentence}{flag}"))
+            }
+        }
+    }
+}
+
 impl From<StartError> for Error {
     fn from(error: StartError) -> Self {
         match error {
@@ -110,7 +128,9 @@ impl From<StartError> for Error {
 impl From<AgainError> for Error {
     fn from(error: AgainError) -> Self {
         match error {
-            AgainError::Unreadable(sentence) => Self::Refused(sentence),
+            error @ (AgainError::Unreadable(_) | AgainError::Supplied(_)) => {
+                Self::Refused(error.to_string())
+            }
             AgainError::Track(error) => error.into(),
         }
     }

@@ -8,11 +8,10 @@ use crate::domain::channel::DateOrder;
 use crate::domain::ids;
 use crate::domain::money::Currency;
 use crate::domain::phone::Region;
-use crate::domain::tenant::TenantSettings;
+use crate::domain::tenant::{TenantSettings, is_slug, slug_of};
 use crate::storage::tenants;
 use chrono_tz::Tz;
 use clap::{Args, Subcommand};
-use unicode_normalization::UnicodeNormalization;
 use uuid::Uuid;
 
 /// What can be done with tenants.
@@ -65,7 +64,7 @@ async fn add(desk: &Desk, new: Add) -> Result<()> {
     }
     let settings = TenantSettings {
         id: new.id.unwrap_or_else(|| ids::new(desk.now())),
-        slug: new.slug.map_or_else(|| slug_of(name), check_slug)?,
+        slug: new.slug.map_or_else(|| slug_for(name), check_slug)?,
         default_region: new.region,
         timezone: new.timezone,
         currency: new.currency,
@@ -111,31 +110,18 @@ fn taken(by_slug: bool, settings: &TenantSettings) -> Error {
     })
 }
 
-/// The name in a-z, 0-9 and hyphens, without its accents.
-fn slug_of(name: &str) -> Result<String> {
-    let plain = name.nfkd().filter(|c| !matches!(c, '\u{300}'..='\u{36f}' | '\'' | '’'));
-    let plain: String = plain.flat_map(char::to_lowercase).collect();
-    let words = plain.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
-    let slug: String = words.collect::<Vec<_>>().join("-").chars().take(60).collect();
-    let slug = slug.trim_end_matches('-').to_owned();
-    if slug.is_empty() {
-        let none = "the name has no letter a-z or digit to make a slug of; choose one with --slug";
-        return Err(Error::refused(none));
-    }
-    Ok(slug)
+fn slug_for(name: &str) -> Result<String> {
+    let none = "the name has no letter a-z or digit to make a slug of; choose one with --slug";
+    slug_of(name).ok_or_else(|| Error::refused(none))
 }
 
 fn check_slug(slug: String) -> Result<String> {
-    let letters = slug.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-    let ends = slug.starts_with('-') || slug.ends_with('-');
-    if slug.is_empty() || slug.len() > 60 || !letters || ends {
-        let form = "--slug takes 1 to 60 of a-z, 0-9 and hyphens, with no hyphen at either end";
-        return Err(Error::Usage(form.to_owned()));
+    if is_slug(&slug) {
+        return Ok(slug);
     }
-    if Uuid::try_parse(&slug).is_ok() {
-        return Err(Error::Usage("--slug can't be a UUID; that is what --id is for".to_owned()));
-    }
-    Ok(slug)
+    let form = "--slug takes 1 to 60 of a-z, 0-9 and hyphens, with no hyphen at either end, and \
+                can't be a UUID; that is what --id is for";
+    Err(Error::Usage(form.to_owned()))
 }
 
 fn region(text: &str) -> std::result::Result<Region, String> {
@@ -148,29 +134,4 @@ fn timezone(text: &str) -> std::result::Result<Tz, String> {
 
 fn currency(text: &str) -> std::result::Result<Currency, String> {
     Currency::parse(text).ok_or_else(|| "write a currency in three letters, like EUR".to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_slug_is_made_of_the_name() {
-        for (name, slug) in [
-            ("Liffey Light", "liffey-light"),
-            ("  Áine's Hair & Beauty (D2) ", "aines-hair-beauty-d2"),
-            ("Glow – Studio", "glow-studio"),
-        ] {
-            assert_eq!(slug_of(name).unwrap(), slug);
-        }
-        assert!(slug_of("美容").is_err());
-    }
-
-    #[test]
-    fn a_slug_can_not_be_taken_for_an_id() {
-        assert!(check_slug("8d8ac610-566d-4ef0-9c22-186b2a5ed793".to_owned()).is_err());
-        for bad in ["", "Glow", "-glow", "glow studio"] {
-            assert!(check_slug(bad.to_owned()).is_err(), "{bad}");
-        }
-    }
 }

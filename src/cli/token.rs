@@ -50,7 +50,8 @@ pub(super) async fn run(desk: &Desk, command: Command) -> Result<()> {
 async fn add(desk: &Desk, new: Add) -> Result<()> {
     let tenant = desk.tenant_if(new.owner.tenant.as_deref()).await?.map(|row| row.id);
     let mut tx = desk.db.begin().await?;
-    let made = auth::make_token(&mut tx.conn(), tenant, new.role, &new.name, desk.now()).await;
+    let made =
+        auth::make_token(&mut tx.conn(), tenant, new.role, &new.name, (desk.now(), None)).await;
     let (id, token) = made?;
     tx.commit().await?;
     let record = Record::default()

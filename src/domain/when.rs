@@ -84,11 +84,12 @@ impl Calendar {
         if clock(text).is_some() {
             return Err(NotATime::NoDate);
         }
-        if let Some((date, rest)) = self.named_day(text) {
+        // Before the words: a weekday may stand before a whole date.
+        let Some((date, rest)) = self.leading_date(text) else {
+            let (date, rest) = self.named_day(text).ok_or(NotATime::Unreadable)?;
             let clock = if rest.is_empty() { Err(NotATime::NoClock) } else { clock_of(rest) };
             return self.local(date, clock?);
-        }
-        let (date, rest) = self.leading_date(text).ok_or(NotATime::Unreadable)?;
+        };
         if rest.is_empty() {
             return Err(NotATime::NoClock);
         }
@@ -125,7 +126,7 @@ impl Calendar {
         if let Some(instant) = epoch(text) {
             return Some(self.day(in_range(instant).ok()?));
         }
-        match self.named_day(text).or_else(|| self.leading_date(text))? {
+        match self.leading_date(text).or_else(|| self.named_day(text))? {
             (date, "") => Some(date),
             // A day with a clock behind it ("…T00:00:00Z") counts where both zones agree on it.
             (date, _) => {
@@ -298,7 +299,7 @@ fn clock_and_offset(text: &str) -> Option<(NaiveTime, Option<FixedOffset>)> {
     Some((clock(time)?, Some(FixedOffset::east_opt(east)?)))
 }
 
-/// Seconds (9 or 10 digits, with a fraction or without) or milliseconds (12 or 13) since 1970.
+/// Seconds (9 or 10 digits) or milliseconds (12 or 13) since 1970, with a fraction or without.
 fn epoch(text: &str) -> Option<DateTime<Utc>> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
     if ![whole, fraction].iter().all(|t| t.bytes().all(|b| b.is_ascii_digit())) {
@@ -309,8 +310,10 @@ fn epoch(text: &str) -> Option<DateTime<Utc>> {
             let micros = format!("{fraction:0<6}").get(..6)?.parse::<u32>().ok()?;
             DateTime::from_timestamp(whole.parse().ok()?, micros * 1000)
         }
-        12 | 13 if whole.len() == text.len() => {
-            DateTime::from_timestamp_millis(whole.parse().ok()?)
+        12 | 13 => {
+            let micros = format!("{fraction:0<3}").get(..3)?.parse::<i64>().ok()?;
+            let millis = whole.parse::<i64>().ok()?;
+            DateTime::from_timestamp_micros(millis.checked_mul(1000)?.checked_add(micros)?)
         }
         _ => None,
     }

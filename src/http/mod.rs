@@ -25,7 +25,7 @@ use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::{Compress, Next, from_fn};
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{App, Error, FromRequest, HttpMessage as _, HttpServer, Responder};
-use api::{bookings, clients, events};
+use api::{audit, bookings, clients, connections, events, inbox, replay, tenants, tokens, users};
 use extract::access::{identify, locate};
 use health::Readiness;
 use idempotency::repeatable;
@@ -80,6 +80,7 @@ fn routes(config: &mut ServiceConfig) {
 /// What is one tenant's.
 fn tenant_routes(config: &mut ServiceConfig) {
     config
+        .service(at("").get(tenants::show).patch(tenants::update))
         .service(at("/clients").get(clients::list::list).post(clients::write::create))
         .service(at("/clients/stats").get(clients::stats::show))
         .service(at("/clients/duplicates").get(clients::duplicates::list))
@@ -98,7 +99,22 @@ fn tenant_routes(config: &mut ServiceConfig) {
         .service(at("/bookings").get(bookings::list))
         .service(at("/bookings/{id}").get(bookings::show))
         .service(at("/events").get(events::list))
+        .service(at("/events/replay").post(replay::many))
         .service(at("/events/{id}").get(events::show))
+        .service(at("/events/{id}/replay").post(replay::one))
+        .service(at("/connections").get(connections::list).post(connections::create))
+        .service(
+            at("/connections/{id}")
+                .get(connections::show)
+                .patch(connections::update)
+                .delete(connections::disable),
+        )
+        .service(at("/connections/{id}/rotate").post(connections::rotate))
+        .service(at("/tokens").get(tokens::list).post(tokens::create))
+        .service(at("/tokens/{id}").delete(tokens::revoke))
+        .service(at("/users").get(users::list).post(users::create))
+        .service(at("/users/{id}").patch(users::update))
+        .service(at("/audit").get(audit::list))
         .default_service(web::to(problem::not_found));
 }
 
@@ -153,7 +169,11 @@ impl HttpServiceFactory for At {
 
 /// What is the platform's.
 fn platform_routes(config: &mut ServiceConfig) {
-    config.default_service(web::to(problem::not_found));
+    config
+        .service(at("/tenants").get(tenants::list).post(tenants::create))
+        .service(at("/inbox").get(inbox::list))
+        .service(at("/inbox/{id}").get(inbox::show))
+        .default_service(web::to(problem::not_found));
 }
 
 /// The server on a bound socket; it serves once it is awaited.

@@ -1,6 +1,8 @@
 //! The API's description of itself, OpenAPI 3.1, made from the handlers.
 
-use super::api::{bookings, clients, events};
+use super::api::{
+    audit, bookings, clients, connections, events, inbox, replay, tenants, tokens, users,
+};
 use super::problem::{FaultJson, ProblemJson};
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -32,7 +34,14 @@ pub const PATH: &str = "/api/openapi.json";
         clients::write::erase, clients::told::bookings, clients::told::events,
         clients::mappings::list, clients::mappings::add, clients::mappings::remove,
         bookings::list, bookings::show,
-        events::list, events::show,
+        events::list, events::show, replay::one, replay::many,
+        connections::list, connections::create, connections::show, connections::update,
+        connections::disable, connections::rotate,
+        tokens::list, tokens::create, tokens::revoke,
+        users::list, users::create, users::update,
+        audit::list,
+        tenants::list, tenants::create, tenants::show, tenants::update,
+        inbox::list, inbox::show,
     ),
     components(schemas(ProblemJson, FaultJson)),
     modifiers(&Finish),
@@ -96,6 +105,7 @@ pub(super) struct TenantPath(
 pub(super) struct Repeatable {
     /// A key of the caller's choice: a repeat within 24 hours answers what the first answered.
     #[param(rename = "Idempotency-Key", max_length = 200)]
+    #[expect(dead_code, reason = "it is only described")]
     idempotency_key: Option<String>,
 }
 
@@ -105,6 +115,7 @@ pub(super) struct Repeatable {
 pub(super) struct Matching {
     /// The `ETag` that was read: the change is refused with 412 when there is a newer one.
     #[param(rename = "If-Match")]
+    #[expect(dead_code, reason = "it is only described")]
     if_match: Option<String>,
 }
 

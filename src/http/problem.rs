@@ -19,13 +19,14 @@ use uuid::Uuid;
 #[derive(Clone, Debug)]
 pub(crate) struct Problem {
     status: StatusCode,
-    code: String,
-    detail: String,
+    // As small as they get: it is the error of every handler.
+    code: Box<str>,
+    detail: Box<str>,
     errors: Vec<domain::problem::Problem>,
     event_id: Option<Uuid>,
     existing_id: Option<Uuid>,
-    allow: Option<String>,
-    retry_after: Option<u64>,
+    allow: Option<Box<str>>,
+    retry_after: Option<u32>,
 }
 
 /// What every answer that is no success holds: the members of RFC 9457, and ours.
@@ -82,8 +83,8 @@ impl Problem {
     pub(crate) fn new(status: StatusCode, code: &str, detail: &str) -> Self {
         Self {
             status,
-            code: code.to_owned(),
-            detail: detail.to_owned(),
+            code: code.into(),
+            detail: detail.into(),
             errors: Vec::new(),
             event_id: None,
             existing_id: None,
@@ -123,7 +124,7 @@ impl Problem {
     /// 429: too many requests; `seconds` until the next is served.
     pub(crate) fn too_many(detail: &str, seconds: u64) -> Self {
         let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail);
-        Self { retry_after: Some(seconds.max(1)), ..problem }
+        Self { retry_after: u32::try_from(seconds.max(1)).ok(), ..problem }
     }
 
     /// 500; the cause goes to the log.
@@ -216,7 +217,7 @@ impl Problem {
             response.insert_header((RETRY_AFTER, seconds.to_string()));
         }
         if let Some(methods) = &self.allow {
-            response.insert_header((ALLOW, methods.as_str()));
+            response.insert_header((ALLOW, methods.as_ref()));
         }
         if self.status == StatusCode::UNAUTHORIZED {
             response.insert_header((WWW_AUTHENTICATE, "Bearer"));
@@ -309,7 +310,7 @@ pub(super) async fn method_not_allowed(request: HttpRequest) -> Problem404 {
         methods => format!("this address does not take this method; it takes {methods}"),
     };
     let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", &detail);
-    Err(Problem { allow: Some(methods).filter(|methods| !methods.is_empty()), ..problem })
+    Err(Problem { allow: (!methods.is_empty()).then(|| methods.into()), ..problem })
 }
 
 type Problem404 = Result<HttpResponse, Problem>;

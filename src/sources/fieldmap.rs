@@ -20,7 +20,8 @@ use super::fields::{Field, Found, Place, Raw, mappable, mappable_names, normalis
 use pointer::Pointer;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
 
 /// The most bytes of a map's text.
 pub const MOST_BYTES: usize = 16 * 1024;
@@ -240,17 +241,49 @@ fn names(what: &str, names: &[String]) -> Result<(), BadMap> {
     }
 }
 
+/// An event that pointers lead into. Where one leads is found out once, however many tellings of
+/// the event ask.
+#[derive(Debug)]
+pub struct Event {
+    value: Value,
+    asked: RefCell<HashMap<Pointer, Option<Found>>>,
+}
+
+impl Event {
+    /// The event as it is kept.
+    #[must_use]
+    pub fn new(value: Value) -> Self {
+        Self { value, asked: RefCell::default() }
+    }
+
+    /// The event itself.
+    #[must_use]
+    pub fn value(&self) -> &Value {
+        &self.value
+    }
+
+    fn find(&self, pointer: &Pointer) -> Option<Found> {
+        if let Some(found) = self.asked.borrow().get(pointer) {
+            return found.clone();
+        }
+        let found = pointer.in_event(&self.value);
+        let found = found.map(|(pointer, raw)| Found { pointer, raw: raw.bounded() });
+        self.asked.borrow_mut().insert(pointer.clone(), found.clone());
+        found
+    }
+}
+
 /// What a map's pointers lead through.
 #[derive(Clone, Debug, Default)]
 pub struct Document<'a> {
-    event: Option<&'a Value>,
+    event: Option<&'a Event>,
     beside: Vec<(&'static str, &'a Map<String, Value>, Place)>,
 }
 
 impl<'a> Document<'a> {
     /// An event; `None` where only what stands beside it counts.
     #[must_use]
-    pub fn of(event: Option<&'a Value>) -> Self {
+    pub fn of(event: Option<&'a Event>) -> Self {
         Self { event, beside: Vec::new() }
     }
 
@@ -265,10 +298,9 @@ impl<'a> Document<'a> {
         let beside = self.beside.iter().find(|(name, ..)| *name == pointer.first());
         if let Some((_, object, place)) = beside {
             let (text, raw) = pointer.in_object(object)?;
-            return Some(Found { pointer: place.under(&text), raw });
+            return Some(Found { pointer: place.under(&text), raw: raw.bounded() });
         }
-        let (pointer, raw) = pointer.in_event(self.event?)?;
-        Some(Found { pointer, raw })
+        self.event?.find(pointer)
     }
 }
 

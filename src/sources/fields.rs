@@ -7,6 +7,7 @@
 mod aliases;
 mod draft;
 mod read;
+mod supplied;
 mod understood;
 mod values;
 
@@ -15,5 +16,6 @@ pub use aliases::{Field, is_field, mappable_names, settable_names};
 pub use draft::{Draft, Found, Place, Take};
 pub(in crate::sources) use read::provider_name;
 pub use read::{Rules, Sender};
+pub use supplied::unreadable;
 pub use understood::{Told, Understood};
 pub use values::{Raw, is_placeholder, normalise, split_name, yes_no};

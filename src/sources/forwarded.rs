@@ -78,7 +78,10 @@ impl Forwarded<'_> {
         for one in &mut mapped {
             let Mapped::NeedsReview(review) = one else { continue };
             for problem in &mut review.problems {
-                problem.pointer.insert_str(0, &self.pointer);
+                // What a person supplied stands nowhere in the body.
+                if !(problem.pointer.is_empty() && problem.field.is_some()) {
+                    problem.pointer.insert_str(0, &self.pointer);
+                }
             }
         }
         Some(mapped)

@@ -8,6 +8,7 @@ pub mod chat;
 pub mod fieldmap;
 pub mod fields;
 mod forwarded;
+mod headers;
 pub mod json;
 pub mod n8n;
 mod posted;
@@ -16,6 +17,8 @@ pub mod signature;
 mod skim;
 mod tell;
 pub mod whatsapp;
+
+pub use headers::Headers;
 
 use crate::domain::booking::{Change, UnifiedBookingData};
 use crate::domain::channel::Channel;
@@ -45,28 +48,6 @@ sources![retell, chat, whatsapp, n8n];
 #[must_use]
 pub fn find(name: &str) -> Option<&'static dyn Source> {
     ALL.iter().copied().find(|source| source.name() == name)
-}
-
-/// The request headers that a source may read, names in lower case.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Headers(BTreeMap<String, String>);
-
-impl Headers {
-    /// The value of a header, named in lower case.
-    #[must_use]
-    pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
-    }
-
-    /// Adds a header; of several with one name the first stays, as nobody signs twice.
-    pub fn insert(&mut self, name: &str, value: &str) {
-        self.0.entry(name.to_ascii_lowercase()).or_insert_with(|| value.to_owned());
-    }
-
-    /// Name and value of each, in order of the names.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
-    }
 }
 
 /// One verified delivery, as it came.
@@ -203,19 +184,32 @@ pub struct Review {
     pub problems: Vec<Problem>,
     /// What was understood, by the names of `UnifiedBookingData`: what `--set` adds to.
     pub understood: BTreeMap<String, Value>,
+    /// Where in a call or message it was told: what a later telling of the same is known by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<Box<Telling<Meant>>>,
+}
+
+/// What was meant by a telling that could not be read with certainty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Meant {
+    /// A booking.
+    Booking,
+    /// A change to one.
+    Change,
 }
 
 impl Review {
     /// A review with one problem of the whole body.
     #[must_use]
     pub fn whole(code: &str, detail: &str) -> Self {
-        Self { problems: vec![Problem::whole(code, detail)], understood: BTreeMap::new() }
+        Problem::whole(code, detail).into()
     }
 }
 
 impl From<Problem> for Review {
     fn from(problem: Problem) -> Self {
-        Self { problems: vec![problem], understood: BTreeMap::new() }
+        Self { problems: vec![problem], ..Self::default() }
     }
 }
 

@@ -3,11 +3,8 @@
 //! Signed by Standard Webhooks (n8n's Crypto node can do it), or sent with a `service` token. A
 //! workflow must say how the customer spoke. A Retell event that it passes on is read as Retell's.
 
-use super::{
-    Checked, Delivery, Headers, Hints, Item, Malformed, Manners, Mapped, Reading, forwarded, posted,
-};
+use super::{Delivery, Hints, Item, Malformed, Mapped, Reading, forwarded, posted};
 use crate::domain::sighting::Rank;
-use chrono::{DateTime, Utc};
 
 /// Deliveries of n8n workflows.
 #[derive(Clone, Copy, Debug)]
@@ -22,39 +19,7 @@ impl super::Source for Source {
         "/n8n/booking-created"
     }
 
-    fn body_limit(&self) -> usize {
-        1024 * 1024
-    }
-
-    fn manners(&self) -> Manners {
-        Manners::Correct
-    }
-
-    fn takes_tokens(&self) -> bool {
-        true
-    }
-
-    fn makes_secrets(&self) -> bool {
-        true
-    }
-
-    fn is_signed(&self, headers: &Headers) -> bool {
-        posted::is_signed(headers)
-    }
-
-    fn verify(&self, secret: &str, delivery: &Delivery<'_>) -> Checked {
-        posted::verify(secret, delivery)
-    }
-
-    fn sign(
-        &self,
-        secret: &str,
-        body: &[u8],
-        id: &str,
-        now: DateTime<Utc>,
-    ) -> Result<Vec<(&'static str, String)>, String> {
-        posted::sign(secret, body, id, now)
-    }
+    posted::declarations!();
 
     fn hints(&self, body: &[u8]) -> Hints {
         let hints = posted::hints(body);

@@ -3,8 +3,10 @@
 //! The contract is `{tenantId, bookingData: {…}}`, or the same fields at the root. Both sign by
 //! Standard Webhooks, or come with a `service` token.
 
-use super::fieldmap::Document;
-use super::fields::{Draft, Field, Place, Raw, Rules, Take, is_placeholder, yes_no};
+use super::fieldmap::{Document, Event};
+use super::fields::{
+    Draft, Field, Place, Raw, Rules, Take, Told, Understood, is_placeholder, normalise, yes_no,
+};
 use super::signature::{self, StandardHeaders};
 use super::skim::{self, skimmed};
 use super::{
@@ -22,6 +24,50 @@ use serde_json::value::RawValue;
 const ID: &str = "webhook-id";
 const TIMESTAMP: &str = "webhook-timestamp";
 const SIGNATURE: &str = "webhook-signature";
+
+/// What chat and n8n declare alike of themselves: who posts, how it is signed, how it is answered.
+macro_rules! declarations {
+    () => {
+        fn body_limit(&self) -> usize {
+            1024 * 1024
+        }
+
+        fn manners(&self) -> $crate::sources::Manners {
+            $crate::sources::Manners::Correct
+        }
+
+        fn takes_tokens(&self) -> bool {
+            true
+        }
+
+        fn makes_secrets(&self) -> bool {
+            true
+        }
+
+        fn is_signed(&self, headers: &$crate::sources::Headers) -> bool {
+            $crate::sources::posted::is_signed(headers)
+        }
+
+        fn verify(
+            &self,
+            secret: &str,
+            delivery: &$crate::sources::Delivery<'_>,
+        ) -> $crate::sources::Checked {
+            $crate::sources::posted::verify(secret, delivery)
+        }
+
+        fn sign(
+            &self,
+            secret: &str,
+            body: &[u8],
+            id: &str,
+            now: chrono::DateTime<chrono::Utc>,
+        ) -> Result<Vec<(&'static str, String)>, String> {
+            $crate::sources::posted::sign(secret, body, id, now)
+        }
+    };
+}
+pub(super) use declarations;
 
 /// True when the delivery claims to be signed.
 pub(super) fn is_signed(headers: &Headers) -> bool {
@@ -97,7 +143,8 @@ pub(super) fn map(item: &Item, reading: &Reading<'_>, channel: Option<Channel>) 
         Ok(post) => post,
         Err(Malformed { problem }) => return vec![Mapped::NeedsReview(problem.into())],
     };
-    let whole = reading.map.and_then(|_| json::object(&item.raw).ok()).map(Value::Object);
+    let whole = reading.map.and_then(|_| json::object(&item.raw).ok());
+    let whole = whole.map(|root| Event::new(Value::Object(root)));
     let draft = post.draft(reading, &Document::of(whole.as_ref()));
     let rules = Rules {
         tenant: reading.tenant,
@@ -110,10 +157,12 @@ pub(super) fn map(item: &Item, reading: &Reading<'_>, channel: Option<Channel>) 
     };
     let booked = draft.get(Field::Booked).and_then(|found| yes_no(&found.raw));
     let mut understood = draft.read(&rules);
+    post.tell_event(&mut understood);
     if booked == Some(false) && understood.told.is_none() {
         return vec![Mapped::Ignored("no_booking".to_owned())];
     }
     understood.problems.extend(post.occurred_at_problem());
+    understood.problems.extend(post.misshapen());
     let telling = Telling {
         item: "booking".to_owned(),
         seq: 0,
@@ -138,6 +187,7 @@ skimmed! {
         metadata "metadata": skim::Raw<'a>,
         occurred_at "occurredAt": skim::Raw<'a>,
         occurred_at_snake "occurred_at": skim::Raw<'a>,
+        event "event": skim::Raw<'a>,
     }
 }
 
@@ -235,6 +285,49 @@ impl<'a> Post<'a> {
         })
     }
 
+    /// A booking that is announced and is no object: a list, or JSON put into a text.
+    fn misshapen(&self) -> Option<Problem> {
+        let (place, level) = self.levels.last()?;
+        let told =
+            [("bookingData", level.booking_data), ("booking_data", level.booking_data_snake)];
+        let (key, raw) = told.into_iter().find_map(|(key, raw)| Some((key, raw?)))?;
+        Raw::of(&json::build(Some(raw))?)?;
+        let detail = "It is not a JSON object; send {…}, neither a list nor a text.";
+        Some(Problem::at(&place.of(key), "value_unreadable", detail, key, None))
+    }
+
+    /// What the outermost `event` that names a change says of the booking, and where it stands:
+    /// `booking.cancelled`. One that names none (`booking.created`) says nothing.
+    fn event(&self) -> Option<(String, Told)> {
+        self.levels.iter().find_map(|(place, level)| {
+            let word = normalise(&json::word(level.event)?);
+            let bare = ["booking", "appointment"].iter().find_map(|noun| word.strip_prefix(noun));
+            let told = Told::parse(bare.unwrap_or(&word))?;
+            let opens = matches!(told, Told::Pending | Told::Confirmed);
+            (!opens).then(|| (place.of("event"), told))
+        })
+    }
+
+    /// Takes in the change that the body's `event` names. Beside it a status may say in what
+    /// state a moved booking is now; what a person set stays.
+    fn tell_event(&self, understood: &mut Understood) {
+        let Some((pointer, event)) = self.event().filter(|_| !understood.status_is_set()) else {
+            return;
+        };
+        let opens = matches!(understood.told, Some(Told::Pending | Told::Confirmed));
+        match understood.told {
+            None => understood.told = Some(event),
+            Some(_) if opens && event == Told::Rescheduled => understood.told = Some(event),
+            Some(told) if told == event => {}
+            Some(_) => {
+                let detail = "The event and the status name two changes: send one of them.";
+                let problem =
+                    Problem::at(&pointer, "status_contradicts_event", detail, "status", None);
+                understood.problems.push(problem);
+            }
+        }
+    }
+
     fn occurred_at_problem(&self) -> Option<Problem> {
         let (pointer, raw) = self.occurred_at()?;
         if raw.text().and_then(when::absolute).is_some() {
@@ -252,3 +345,6 @@ impl<'a> Post<'a> {
         ))
     }
 }
+
+#[cfg(test)]
+mod tests;

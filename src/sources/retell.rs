@@ -150,3 +150,6 @@ fn rank(kind: &str) -> Rank {
         _ => Rank::CallEnded,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 //! From what was understood to what an event tells.
 
 use super::fields::{Told, Understood};
-use super::{Mapped, Telling};
+use super::{Mapped, Meant, Review, Telling};
 use crate::domain::booking::ChangeOf;
 use crate::domain::channel::BookingStatus;
 
@@ -18,8 +18,10 @@ pub(super) fn booking(
         }
         _ => {
             let set_by_person = understood.set_by_person.clone();
-            let told = |data| Mapped::Booking(telling.holding(data, set_by_person));
-            understood.booking(usual).map_or_else(Mapped::NeedsReview, told)
+            match understood.booking(usual) {
+                Ok(data) => Mapped::Booking(telling.holding(data, set_by_person)),
+                Err(why) => review(why, Meant::Booking, telling),
+            }
         }
     }
 }
@@ -32,8 +34,17 @@ pub(super) fn change(
     telling: Telling<()>,
 ) -> Mapped {
     let set_by_person = understood.set_by_person.clone();
-    let held = |data| Mapped::Change(telling.holding(data, set_by_person));
-    understood.change(told, of).map_or_else(Mapped::NeedsReview, held)
+    match understood.change(told, of) {
+        Ok(data) => Mapped::Change(telling.holding(data, set_by_person)),
+        Err(why) => review(why, Meant::Change, telling),
+    }
+}
+
+/// What can't be read with certainty, and where it was told: a later telling of the same call may
+/// do what this could not.
+pub(super) fn review(review: Review, meant: Meant, telling: Telling<()>) -> Mapped {
+    let told = telling.context.is_some().then(|| Box::new(telling.holding(meant, Vec::new())));
+    Mapped::NeedsReview(Review { told, ..review })
 }
 
 /// A booking, or the change that its state names.

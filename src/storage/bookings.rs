@@ -1,5 +1,6 @@
 //! Bookings.
 
+use super::aliases::{self, Kind};
 use super::{Conn, Result, execute, fetch_all, fetch_optional, statements};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -50,15 +51,6 @@ statements! {
     BOOKED_RANGE = "
         select min(booked_at), max(booked_at) from bookings
         where tenant_id = $1 and client_id = $2";
-    INSERT_ALIAS = "
-        insert into record_aliases (tenant_id, kind, id, now_id, created_at)
-        values ($1, 'booking', $2, $3, $4)";
-    MOVE_ALIASES = "
-        update record_aliases set now_id = $3
-        where tenant_id = $1 and kind = 'booking' and now_id = $2";
-    FIND_ALIAS = "
-        select now_id from record_aliases
-        where tenant_id = $1 and kind = 'booking' and id = $2";
 }
 
 /// A booking's row.
@@ -177,9 +169,7 @@ pub async fn fold_into(
 ) -> Result<()> {
     execute!(conn, FORGET_DUPLICATE, tenant, id)?;
     execute!(conn, DELETE, tenant, id)?;
-    execute!(conn, MOVE_ALIASES, tenant, id, now_id)?;
-    execute!(conn, INSERT_ALIAS, tenant, id, now_id, now)?;
-    Ok(())
+    aliases::insert(conn, tenant, Kind::Booking, (id, now_id), now).await
 }
 
 /// One booking of a tenant, also by an id that it was once answered under.
@@ -190,8 +180,8 @@ pub async fn find(conn: &mut Conn<'_>, tenant: Uuid, id: Uuid) -> Result<Option<
     if let Some(row) = fetch_optional!(conn, BookingRow, FIND, tenant, id)? {
         return Ok(Some(row));
     }
-    match fetch_optional!(conn, (Uuid,), FIND_ALIAS, tenant, id)? {
-        Some((now_id,)) => Ok(fetch_optional!(conn, BookingRow, FIND, tenant, now_id)?),
+    match aliases::find(conn, tenant, Kind::Booking, id).await? {
+        Some(now_id) => Ok(fetch_optional!(conn, BookingRow, FIND, tenant, now_id)?),
         None => Ok(None),
     }
 }

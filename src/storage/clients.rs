@@ -1,5 +1,6 @@
 //! Clients and their identities.
 
+use super::aliases::{self, Kind};
 use super::{Conn, Result, duplicates, execute, fetch_all, fetch_optional, statements, words};
 use crate::domain::person::Identity;
 use crate::domain::{ids, names};
@@ -47,16 +48,10 @@ statements! {
         insert into client_identities
             (tenant_id, id, client_id, kind, value, is_current, created_at)
         values ($1, $2, $3, $4, $5, $6, $7)";
-    RETIRE_IDENTITY = "
-        update client_identities set is_current = false
-        where tenant_id = $1 and kind = $2 and value = $3";
-    RESTORE_IDENTITY = "
-        update client_identities set is_current = true
+    SET_CURRENT = "
+        update client_identities set is_current = $4
         where tenant_id = $1 and kind = $2 and value = $3";
     DELETE_IDENTITIES = "delete from client_identities where tenant_id = $1 and client_id = $2";
-    FIND_ALIAS = "
-        select now_id from record_aliases
-        where tenant_id = $1 and kind = 'client' and id = $2";
     HAS_ANYTHING = "
         select cast(count(*) as bigint) from (
             select 1 as one from bookings where tenant_id = $1 and client_id = $2
@@ -273,8 +268,8 @@ pub async fn find_once_known(
     if let Some(row) = find(conn, tenant, id).await? {
         return Ok(Some(row));
     }
-    match fetch_optional!(conn, (Uuid,), FIND_ALIAS, tenant, id)? {
-        Some((now_id,)) => find(conn, tenant, now_id).await,
+    match aliases::find(conn, tenant, Kind::Client, id).await? {
+        Some(now_id) => find(conn, tenant, now_id).await,
         None => Ok(None),
     }
 }
@@ -321,25 +316,17 @@ pub async fn insert_identity(
     Ok(())
 }
 
-/// Makes an identity a former one: an alias by which the client is still found.
+/// Makes an identity a former one, an alias by which the client is still found; or current again.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn retire_identity(conn: &mut Conn<'_>, tenant: Uuid, identity: &Identity) -> Result<()> {
-    execute!(conn, RETIRE_IDENTITY, tenant, identity.kind(), identity.value())?;
-    Ok(())
-}
-
-/// Makes a former identity the current one again.
-///
-/// # Errors
-/// When the database fails.
-pub async fn restore_identity(
+pub async fn set_current(
     conn: &mut Conn<'_>,
     tenant: Uuid,
     identity: &Identity,
+    is_current: bool,
 ) -> Result<()> {
-    execute!(conn, RESTORE_IDENTITY, tenant, identity.kind(), identity.value())?;
+    execute!(conn, SET_CURRENT, tenant, identity.kind(), identity.value(), is_current)?;
     Ok(())
 }
 

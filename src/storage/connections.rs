@@ -14,6 +14,9 @@ statements! {
     LIST = "
         select id, public_id, source, tenant_id, status, field_map, created_at
         from connections order by created_at, id";
+    LIST_OF_TENANT = "
+        select id, public_id, source, tenant_id, status, field_map, created_at
+        from connections where tenant_id = $1 and id < $2 order by id desc limit $3";
     FIND = "
         select id, public_id, source, tenant_id, status, field_map, created_at
         from connections where public_id = $1";
@@ -41,6 +44,9 @@ statements! {
     LIST_ACCOUNTS = "
         select tenant_id, source, account_id, connection_id
         from connection_accounts order by created_at, account_id";
+    LIST_ACCOUNTS_OF = "
+        select tenant_id, source, account_id, connection_id
+        from connection_accounts where connection_id = $1 order by created_at, account_id";
     RELEASE_ACCOUNTS = "delete from connection_accounts where connection_id = $1";
 }
 
@@ -256,4 +262,25 @@ pub async fn list_secrets(conn: &mut Conn<'_>, now: DateTime<Utc>) -> Result<Vec
 /// When the database fails.
 pub async fn list_accounts(conn: &mut Conn<'_>) -> Result<Vec<AccountRow>> {
     Ok(fetch_all!(conn, AccountRow, LIST_ACCOUNTS)?)
+}
+
+/// A tenant's connections before `before`, the newest first.
+///
+/// # Errors
+/// When the database fails.
+pub async fn list_of_tenant(
+    conn: &mut Conn<'_>,
+    tenant: Uuid,
+    before: Uuid,
+    limit: i64,
+) -> Result<Vec<ConnectionRow>> {
+    Ok(fetch_all!(conn, ConnectionRow, LIST_OF_TENANT, tenant, before, limit)?)
+}
+
+/// The accounts of one connection.
+///
+/// # Errors
+/// When the database fails.
+pub async fn list_accounts_of(conn: &mut Conn<'_>, id: Uuid) -> Result<Vec<AccountRow>> {
+    Ok(fetch_all!(conn, AccountRow, LIST_ACCOUNTS_OF, id)?)
 }

@@ -9,17 +9,14 @@ statements! {
     INSERT = "
         insert into webhook_events (tenant_id, id, connection_id, source, kind, account_id,
             delivery_key_hash, body_hash, status, reason, problems, understood, answer, overrides,
-            headers, raw, occurred_at, received_at, attempts, updated_at)
+            headers, raw, occurred_at, received_at, attempts, updated_at, review_context)
         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
-            1, $19)";
+            1, $19, $20)";
     UPDATE = "
         update webhook_events set status = $3, reason = $4, problems = $5, understood = $6,
-            answer = $7, overrides = $8, attempts = attempts + 1, updated_at = $9
+            answer = $7, overrides = $8, attempts = attempts + 1, updated_at = $9,
+            review_context = $10, told_again_as = null
         where tenant_id = $1 and id = $2";
-    SETTLE = "
-        update webhook_events set status = 'tracked', reason = null, problems = '[]',
-            updated_at = $3
-        where tenant_id = $1 and id = $2 and status = 'needs_review'";
     RELEASE_KEY = "
         update webhook_events set delivery_key_hash = null
         where tenant_id = $1 and id = $2";
@@ -28,19 +25,21 @@ statements! {
         where tenant_id = $1 and delivery_key_hash = $2";
     FIND = "
         select tenant_id, id, connection_id, source, kind, account_id, delivery_key_hash, status,
-            reason, problems, understood, answer, overrides, headers, raw, occurred_at, received_at, attempts
+            reason, problems, understood, answer, overrides, headers, raw, occurred_at,
+            received_at, attempts, told_again_as
         from webhook_events where tenant_id = $1 and id = $2";
     FIND_ANYWHERE = "
         select tenant_id, id, connection_id, source, kind, account_id, delivery_key_hash, status,
-            reason, problems, understood, answer, overrides, headers, raw, occurred_at, received_at, attempts
+            reason, problems, understood, answer, overrides, headers, raw, occurred_at,
+            received_at, attempts, told_again_as
         from webhook_events where id = $1";
     LIST_BY_BOOKING = "
         select id, source, kind, occurred_at, received_at from webhook_events
         where tenant_id = $1 and id in (
             select event_id from booking_sightings where tenant_id = $1 and booking_id = $2)";
     LIST = "
-        select tenant_id, id, source, kind, status, reason, problems, answer, occurred_at,
-            received_at, attempts
+        select tenant_id, id, source, kind, status, reason, problems, answer, told_again_as,
+            occurred_at, received_at, attempts
         from webhook_events
         where tenant_id = $1 and id < $2
             and (cast($3 as text) is null or status = $3)
@@ -92,6 +91,8 @@ pub struct Outcome<'a> {
     pub answer: &'a str,
     /// The fields that a person supplied, as a JSON object.
     pub overrides: Option<&'a str>,
+    /// The call or message in which something was told that needs a person.
+    pub review_context: Option<&'a str>,
 }
 
 /// What a repeat needs to know of the first.
@@ -148,6 +149,8 @@ pub struct EventRow {
     pub received_at: DateTime<Utc>,
     /// How often it was read.
     pub attempts: i32,
+    /// The booking that a later telling of the same made, where this made none.
+    pub told_again_as: Option<Uuid>,
 }
 
 /// An event's row as lists show it.
@@ -175,6 +178,8 @@ pub struct EventSummary {
     pub received_at: DateTime<Utc>,
     /// How often it was read.
     pub attempts: i32,
+    /// The booking that a later telling of the same made, where this made none.
+    pub told_again_as: Option<Uuid>,
 }
 
 /// An event, as far as a booking that it told shows it.
@@ -224,7 +229,8 @@ pub async fn insert(
         event.raw,
         event.occurred_at,
         event.received_at,
-        now
+        now,
+        outcome.review_context
     )?;
     Ok(())
 }
@@ -251,17 +257,9 @@ pub async fn update(
         outcome.understood,
         outcome.answer,
         outcome.overrides,
-        now
+        now,
+        outcome.review_context
     )?;
-    Ok(())
-}
-
-/// Marks an event tracked whose last waiting change found its booking.
-///
-/// # Errors
-/// When the database fails.
-pub async fn settle(conn: &mut Conn<'_>, tenant: Uuid, id: Uuid, now: DateTime<Utc>) -> Result<()> {
-    execute!(conn, SETTLE, tenant, id, now)?;
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! Two clients that proved to be one person.
 
+use super::aliases::{self, Kind};
 use super::{Conn, Result, clients, duplicates, execute, statements};
 use crate::domain::ids;
 use chrono::{DateTime, Utc};
@@ -25,12 +26,6 @@ statements! {
     MOVE_LEADS = "
         update leads set converted_client_id = $3
         where tenant_id = $1 and converted_client_id = $2";
-    MOVE_ALIASES = "
-        update record_aliases set now_id = $3
-        where tenant_id = $1 and kind = 'client' and now_id = $2";
-    INSERT_ALIAS = "
-        insert into record_aliases (tenant_id, kind, id, now_id, created_at)
-        values ($1, 'client', $2, $3, $4)";
     INSERT_AUDIT = "
         insert into audit_log
             (tenant_id, id, actor, action, subject_kind, subject_id, detail, created_at)
@@ -57,8 +52,7 @@ pub async fn absorb(
     execute!(conn, MOVE_LEADS, tenant, gone, stays)?;
     duplicates::move_to(conn, tenant, gone, stays, now).await?;
     clients::delete(conn, tenant, gone).await?;
-    execute!(conn, MOVE_ALIASES, tenant, gone, stays)?;
-    execute!(conn, INSERT_ALIAS, tenant, gone, stays, now)?;
+    aliases::insert(conn, tenant, Kind::Client, (gone, stays), now).await?;
     let (id, subject) = (ids::new(now), stays.to_string());
     let detail = format!("phone and WhatsApp id arrived together; was also client {gone}");
     execute!(conn, INSERT_AUDIT, tenant, id, subject, detail, now)?;

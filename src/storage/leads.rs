@@ -14,11 +14,17 @@ statements! {
             created_at, updated_at)
         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'new', 0, 0, $10, 1, $11, $11)";
     FIND_OPEN_BY_PHONE = "
-        select id, first_interaction_at, source, status from leads
+        select id, phone, whatsapp_id, first_interaction_at, source, status from leads
         where tenant_id = $1 and phone = $2 and status in ('new', 'contacted', 'qualified')";
     FIND_OPEN_BY_WHATSAPP = "
-        select id, first_interaction_at, source, status from leads
+        select id, phone, whatsapp_id, first_interaction_at, source, status from leads
         where tenant_id = $1 and whatsapp_id = $2 and status in ('new', 'contacted', 'qualified')";
+    GIVE_PHONE = "
+        update leads set phone = $3, version = version + 1, updated_at = $4
+        where tenant_id = $1 and id = $2";
+    GIVE_WHATSAPP_ID = "
+        update leads set whatsapp_id = $3, version = version + 1, updated_at = $4
+        where tenant_id = $1 and id = $2";
     INSERT_INTERACTION = "
         insert into lead_interactions (tenant_id, id, lead_id, event_id, kind, created_at)
         values ($1, $2, $3, $4, $5, $6)
@@ -37,7 +43,7 @@ statements! {
             converted_client_id = null, converted_at = null, version = version + 1, updated_at = $3
         where tenant_id = $1 and converted_client_id = $2";
     LIST_BY_CLIENT = "
-        select id, first_interaction_at, source, status from leads
+        select id, phone, whatsapp_id, first_interaction_at, source, status from leads
         where tenant_id = $1 and converted_client_id = $2
         order by first_interaction_at, id";
 }
@@ -47,6 +53,10 @@ statements! {
 pub struct LeadRow {
     /// Its id.
     pub id: Uuid,
+    /// E.164, where known.
+    pub phone: Option<String>,
+    /// Where known.
+    pub whatsapp_id: Option<String>,
     /// When they first asked.
     pub first_interaction_at: DateTime<Utc>,
     /// How they asked: a word of [`Channel`].
@@ -118,6 +128,25 @@ pub async fn find_open(
         Identity::WhatsApp(_) => FIND_OPEN_BY_WHATSAPP,
     };
     Ok(fetch_optional!(conn, LeadRow, sql, tenant, identity.value())?)
+}
+
+/// Gives a lead the phone or WhatsApp id that was not known of it.
+///
+/// # Errors
+/// When the database fails; a conflict when another open lead has it.
+pub async fn give_identity(
+    conn: &mut Conn<'_>,
+    tenant: Uuid,
+    lead: Uuid,
+    identity: &Identity,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let sql = match identity {
+        Identity::Phone(_) => GIVE_PHONE,
+        Identity::WhatsApp(_) => GIVE_WHATSAPP_ID,
+    };
+    execute!(conn, sql, tenant, lead, identity.value(), now)?;
+    Ok(())
 }
 
 /// Counts an interaction, once an event; `event_time` may move the first one back.

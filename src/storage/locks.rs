@@ -28,3 +28,9 @@ fn number(tenant: Uuid, identity: &str) -> i64 {
     let digest = Sha256::digest([tenant.as_bytes().as_slice(), identity.as_bytes()].concat());
     digest.first_chunk::<8>().map_or(0, |bytes| i64::from_be_bytes(*bytes))
 }
+
+/// True where [`lock`] has to be told every identity; SQLite's writer is alone with all of them.
+#[must_use]
+pub fn are_taken_by_name(conn: &Conn<'_>) -> bool {
+    matches!(conn, Conn::Postgres(_))
+}

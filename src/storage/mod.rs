@@ -3,6 +3,7 @@
 //! One text serves both engines. Where a statement must differ, a pair stands side by side:
 //! there is one, in [`locks`].
 
+mod aliases;
 pub mod alikes;
 pub mod audit;
 pub mod bookings;
@@ -24,6 +25,7 @@ pub mod joins;
 pub mod leads;
 pub mod locks;
 pub mod mappings;
+pub mod reviews;
 pub mod seal;
 pub mod sightings;
 pub mod tenants;
@@ -37,7 +39,7 @@ use chrono::{DateTime, Utc};
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{PgConnection, PgPool, SqliteConnection, SqlitePool};
+use sqlx::{Connection as _, PgConnection, PgPool, SqliteConnection, SqlitePool};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -95,6 +97,7 @@ pub(crate) use {execute, fetch_all, fetch_optional, statements};
 #[must_use]
 pub fn all_statements() -> Vec<(&'static str, &'static str, &'static str)> {
     let files = [
+        ("aliases", aliases::ALL),
         ("alikes", alikes::ALL),
         ("audit", audit::ALL),
         ("bookings", bookings::ALL),
@@ -113,6 +116,7 @@ pub fn all_statements() -> Vec<(&'static str, &'static str, &'static str)> {
         ("joins", joins::ALL),
         ("leads", leads::ALL),
         ("mappings", mappings::ALL),
+        ("reviews", reviews::ALL),
         ("sightings", sightings::ALL),
         ("tenants", tenants::ALL),
         ("tokens", tokens::ALL),
@@ -325,6 +329,18 @@ impl Reader {
     }
 }
 
+/// How long a connection to a server may be unused and still be taken for good.
+const LONGEST_IDLE: Duration = Duration::from_mins(10);
+
+/// A pool without the task that sweeps out idle connections.
+///
+/// The pool counts them wrong for a moment (sqlx 0.9.0: a connection is there for others before it
+/// is counted), and a sweep in that moment goes on for ever: a core is lost, and a command does not
+/// end. The first sweep is at the very start. Source: sqlx, issue 3645 and pull request 4289.
+fn unswept<D: sqlx::Database>(options: sqlx::pool::PoolOptions<D>) -> sqlx::pool::PoolOptions<D> {
+    options.idle_timeout(None).max_lifetime(None)
+}
+
 async fn open_sqlite(url: &str) -> Result<Db> {
     let options = SqliteConnectOptions::from_str(url)
         .map_err(|_| Error::Address("DATABASE_URL is no SQLite address: sqlite://file.db".into()))?
@@ -334,7 +350,7 @@ async fn open_sqlite(url: &str) -> Result<Db> {
         .foreign_keys(true)
         .busy_timeout(Duration::from_secs(5));
     let pool = |connections| {
-        SqlitePoolOptions::new()
+        unswept(SqlitePoolOptions::new())
             .max_connections(connections)
             .acquire_timeout(Duration::from_secs(10))
     };
@@ -348,9 +364,42 @@ fn open_postgres(url: &str) -> Result<Db> {
         .map_err(|_| Error::Address("DATABASE_URL is no PostgreSQL address".into()))?
         .application_name("bookhook")
         .options([("synchronous_commit", "on"), ("TimeZone", "UTC")]);
-    let pool = PgPoolOptions::new()
+    let pool = unswept(PgPoolOptions::new())
         .max_connections(16)
+        .test_before_acquire(false)
+        .before_acquire(|connection, known| {
+            Box::pin(async move {
+                // Whatever stands between may have forgotten it, and would not even say so.
+                if known.idle_for > LONGEST_IDLE {
+                    return Ok(false);
+                }
+                connection.ping().await.map(|()| true)
+            })
+        })
         .acquire_timeout(Duration::from_secs(5))
         .connect_lazy_with(options);
     Ok(Db::Postgres(pool))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_unswept<D: sqlx::Database>(pool: &sqlx::Pool<D>) -> bool {
+        let options = pool.options();
+        options.get_idle_timeout().is_none() && options.get_max_lifetime().is_none()
+    }
+
+    #[tokio::test]
+    async fn no_pool_is_swept() {
+        let home = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", home.path().join("test.db").display());
+        for url in [url.as_str(), "postgres://nobody@127.0.0.1:1/none"] {
+            let unswept = match Db::open(url).await.unwrap() {
+                Db::Sqlite { read, write } => is_unswept(&read) && is_unswept(&write),
+                Db::Postgres(pool) => is_unswept(&pool),
+            };
+            assert!(unswept, "{url}");
+        }
+    }
 }

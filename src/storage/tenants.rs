@@ -1,5 +1,6 @@
 //! Tenants.
 
+use super::installation::bump_registry;
 use super::{Conn, Error, Result, execute, fetch_all, fetch_optional, statements};
 use crate::domain::channel::DateOrder;
 use crate::domain::money::Currency;
@@ -17,6 +18,13 @@ statements! {
     LIST = "
         select id, slug, name, default_region, timezone, currency, date_order, status, created_at
         from tenants order by created_at, id";
+    PAGE = "
+        select id, slug, name, default_region, timezone, currency, date_order, status, created_at
+        from tenants where id < $1 order by id desc limit $2";
+    UPDATE = "
+        update tenants set slug = $2, name = $3, default_region = $4, timezone = $5,
+            currency = $6, date_order = $7, status = $8, updated_at = $9
+        where id = $1";
     FIND = "
         select id, slug, name, default_region, timezone, currency, date_order, status, created_at
         from tenants where id = $1";
@@ -62,7 +70,7 @@ impl TenantRow {
     }
 }
 
-/// Inserts a tenant; false when its id or slug exists already.
+/// Inserts a tenant, and the instances hear of it; false when its id or slug exists already.
 ///
 /// # Errors
 /// When the database fails.
@@ -84,6 +92,7 @@ pub async fn insert(
         settings.date_order.as_str(),
         now
     )?;
+    bump_registry(conn).await?;
     Ok(done == 1)
 }
 
@@ -110,4 +119,39 @@ pub async fn find(conn: &mut Conn<'_>, id_or_slug: &str) -> Result<Option<Tenant
         return Ok(Some(row));
     }
     Ok(fetch_optional!(conn, TenantRow, FIND_BY_SLUG, id_or_slug)?)
+}
+
+/// Tenants before `before`, the newest first.
+///
+/// # Errors
+/// When the database fails.
+pub async fn page(conn: &mut Conn<'_>, before: Uuid, limit: i64) -> Result<Vec<TenantRow>> {
+    Ok(fetch_all!(conn, TenantRow, PAGE, before, limit)?)
+}
+
+/// Writes what a tenant is; the instances hear of it.
+///
+/// # Errors
+/// When the database fails; a conflict when the slug is another's.
+pub async fn update(
+    conn: &mut Conn<'_>,
+    name: &str,
+    status: &str,
+    settings: &TenantSettings,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    execute!(
+        conn,
+        UPDATE,
+        settings.id,
+        settings.slug.as_str(),
+        name,
+        settings.default_region.as_str(),
+        settings.timezone.name(),
+        settings.currency.as_str(),
+        settings.date_order.as_str(),
+        status,
+        now
+    )?;
+    bump_registry(conn).await
 }

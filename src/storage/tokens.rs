@@ -17,6 +17,12 @@ statements! {
     LIST = "
         select id, tenant_id, role, name, created_at, expires_at, last_used_at, revoked_at
         from api_tokens order by created_at, id";
+    LIST_OF_TENANT = "
+        select id, tenant_id, role, name, created_at, expires_at, last_used_at, revoked_at
+        from api_tokens where tenant_id = $1 and id < $2 order by id desc limit $3";
+    FIND = "
+        select id, tenant_id, role, name, created_at, expires_at, last_used_at, revoked_at
+        from api_tokens where id = $1";
     TOUCH = "
         update api_tokens set last_used_at = $2
         where id = $1 and (last_used_at is null or last_used_at < $3)";
@@ -54,12 +60,32 @@ pub async fn insert(
     tenant: Option<Uuid>,
     role: Role,
     name: &str,
-    now: DateTime<Utc>,
+    (now, expires_at): (DateTime<Utc>, Option<DateTime<Utc>>),
 ) -> Result<Uuid> {
     let id = ids::new(now);
-    let never = None::<DateTime<Utc>>;
-    execute!(conn, INSERT, id, hash, tenant, role.as_str(), name, now, never)?;
+    execute!(conn, INSERT, id, hash, tenant, role.as_str(), name, now, expires_at)?;
     Ok(id)
+}
+
+/// A tenant's tokens before `before`, the newest first.
+///
+/// # Errors
+/// When the database fails.
+pub async fn list_of_tenant(
+    conn: &mut Conn<'_>,
+    tenant: Uuid,
+    before: Uuid,
+    limit: i64,
+) -> Result<Vec<TokenRow>> {
+    Ok(fetch_all!(conn, TokenRow, LIST_OF_TENANT, tenant, before, limit)?)
+}
+
+/// The token of this id, whatever its state.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find(conn: &mut Conn<'_>, id: Uuid) -> Result<Option<TokenRow>> {
+    Ok(fetch_optional!(conn, TokenRow, FIND, id)?)
 }
 
 /// The token of this hash, unless it is revoked or has run out.

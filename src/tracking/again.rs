@@ -3,13 +3,17 @@
 use super::answer::Answer;
 use super::directory::read_map;
 use super::{Taken, TrackError, Tracker};
+use crate::domain::problem::Problem;
 use crate::domain::tenant::TenantSettings;
 use crate::sources::fieldmap::FieldMap;
-use crate::sources::{self, Delivery, Headers, Item, Source};
+use crate::sources::{self, Delivery, Headers, Item, Mapped, Reading, Source, fields};
 use crate::storage::events::EventRow;
 use crate::storage::{self, connections, tenants};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+/// Why an event was held back whatever it says: only a person who names it lets it through.
+pub const HELD: &[&str] = &["tenant_mismatch", "account_unknown"];
 
 /// Why a stored event can't be read again.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +21,9 @@ pub enum AgainError {
     /// Nothing can be read from what was stored; the sentence says why.
     #[error("{0}")]
     Unreadable(String),
+    /// What a person supplies can't be read.
+    #[error("{}", sentences(.0))]
+    Supplied(Vec<Problem>),
     /// It could not be tracked.
     #[error(transparent)]
     Track(#[from] TrackError),
@@ -57,7 +64,9 @@ impl Tracker {
             map: map.map(Arc::new),
             held: None,
         };
-        Ok(self.replay(&taken, row.id, &supplied(row, set)?).await?)
+        let supplied = supplied(row, set)?;
+        check(&taken, &supplied)?;
+        Ok(self.replay(&taken, row.id, &supplied).await?)
     }
 
     /// Whose the event is, and where its connection's callers put what.
@@ -75,6 +84,38 @@ impl Tracker {
         };
         Ok((tenant, connection.as_ref().and_then(read_map)))
     }
+}
+
+/// Refuses what a person supplies and nobody can read, by itself or beside what the event says.
+fn check(taken: &Taken, supplied: &BTreeMap<String, String>) -> Result<(), AgainError> {
+    let mut problems = fields::unreadable(supplied, &taken.tenant);
+    let reading = Reading {
+        tenant: &taken.tenant,
+        received_at: taken.received_at,
+        overrides: supplied,
+        map: taken.map.as_deref(),
+    };
+    for one in taken.source.map(&taken.item, &reading) {
+        let Mapped::NeedsReview(review) = one else { continue };
+        let is_supplied = |p: &Problem| {
+            p.pointer.is_empty() && p.field.as_ref().is_some_and(|f| supplied.contains_key(f))
+        };
+        for problem in review.problems.into_iter().filter(is_supplied) {
+            if !problems.contains(&problem) {
+                problems.push(problem);
+            }
+        }
+    }
+    if problems.is_empty() { Ok(()) } else { Err(AgainError::Supplied(problems)) }
+}
+
+/// Each problem's field and sentence.
+fn sentences(problems: &[Problem]) -> String {
+    let sentence = |p: &Problem| match &p.field {
+        Some(field) => format!("{field}: {}", p.detail),
+        None => p.detail.clone(),
+    };
+    problems.iter().map(sentence).collect::<Vec<_>>().join(" ")
 }
 
 /// What was supplied before, and what is supplied now.

@@ -1,6 +1,7 @@
 //! People who asked and did not book, and people whose number changed.
 
 use super::Tracker;
+use super::people::People;
 use super::work::{Work, told_at};
 use crate::domain::person::Identity;
 use crate::sources::{IdentityChange, Lead, Mapped};
@@ -38,50 +39,77 @@ impl Tracker {
         tenant: Uuid,
         change: &IdentityChange,
     ) -> Result<Moved> {
+        let IdentityChange { from, to } = change;
         let now = self.clock.now();
-        let Some(client) = clients::find_by_identity(conn, tenant, &change.from).await? else {
+        let Some(client) = clients::find_by_identity(conn, tenant, from).await? else {
             return Ok(Moved::Nobody);
         };
-        match clients::find_by_identity(conn, tenant, &change.to).await? {
-            Some(other) if other == client => return Ok(Moved::Done(client)),
-            Some(other) => return Ok(Moved::Taken(client, other)),
-            None => {}
-        }
-        clients::retire_identity(conn, tenant, &change.from).await?;
-        clients::insert_identity(conn, tenant, client, &change.to, now).await?;
-        if let Some(before) = clients::find(conn, tenant, client).await? {
-            let mut row = before.clone();
-            let value = Some(change.to.value().to_owned());
-            match change.to {
-                Identity::Phone(_) => row.phone = value,
-                Identity::WhatsApp(_) => row.whatsapp_id = value,
+        let Some(before) = clients::find(conn, tenant, client).await? else {
+            return Ok(Moved::Nobody);
+        };
+        let mut row = before.clone();
+        let current = match to {
+            Identity::Phone(_) => &mut row.phone,
+            Identity::WhatsApp(_) => &mut row.whatsapp_id,
+        };
+        match clients::find_by_identity(conn, tenant, to).await? {
+            // Told again; or gone back to, when what it was changed from is what it is.
+            Some(other) if other == client && current.as_deref() != Some(from.value()) => {
+                return Ok(Moved::Done(client));
             }
-            row.updated_at = now;
-            clients::update(conn, tenant, Some(&before), &row, Tally::default()).await?;
+            Some(other) if other == client => clients::set_current(conn, tenant, to, true).await?,
+            Some(other) => return Ok(Moved::Taken(client, other)),
+            None => clients::insert_identity(conn, tenant, client, to, now).await?,
         }
+        *current = Some(to.value().to_owned());
+        row.updated_at = now;
+        clients::set_current(conn, tenant, from, false).await?;
+        clients::update(conn, tenant, Some(&before), &row, Tally::default()).await?;
         Ok(Moved::Done(client))
     }
 
-    /// The open lead of whoever asked, opened now for a stranger; a client opens none.
+    /// The open lead of whoever asked, opened now for a stranger; a client opens none. `people`
+    /// are those whom the event's identities led to.
     pub(super) async fn open_lead(
         &self,
         conn: &mut Conn<'_>,
         work: &Work<'_>,
+        people: &People,
     ) -> Result<Option<Uuid>> {
         let tenant = work.taken.tenant.id;
         let Some(lead) = work.lead() else { return Ok(None) };
-        for identity in &lead.identities {
-            if clients::find_by_identity(conn, tenant, identity).await?.is_some() {
-                return Ok(None);
-            }
+        let is_client = |i: &Identity| people.with(i).is_some_and(|p| p.client.is_some());
+        if lead.identities.iter().any(is_client) {
+            return Ok(None);
         }
         for identity in &lead.identities {
             if let Some(open) = leads::find_open(conn, tenant, identity).await? {
+                self.learn(conn, tenant, &open, &lead.identities).await?;
                 return Ok(Some(open.id));
             }
         }
         let new = new_lead(lead, told_at(work.taken));
         leads::insert(conn, tenant, &new, self.clock.now()).await.map(Some)
+    }
+
+    /// What came together is one person's: the next message may carry the other of the two alone.
+    async fn learn(
+        &self,
+        conn: &mut Conn<'_>,
+        tenant: Uuid,
+        open: &leads::LeadRow,
+        identities: &[Identity],
+    ) -> Result<()> {
+        for identity in identities {
+            let known = match identity {
+                Identity::Phone(_) => &open.phone,
+                Identity::WhatsApp(_) => &open.whatsapp_id,
+            };
+            if known.is_none() && leads::find_open(conn, tenant, identity).await?.is_none() {
+                leads::give_identity(conn, tenant, open.id, identity, self.clock.now()).await?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -7,7 +7,9 @@ use super::gather::telling;
 use crate::domain::channel::Channel;
 use crate::domain::sighting::{Order, Sighting};
 use crate::storage::clients::ClientRow;
+use crate::storage::{Error, Result};
 use chrono::{DateTime, SecondsFormat, Utc};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -51,9 +53,17 @@ impl Provenance {
 }
 
 /// The events that a client's fields come from, by the names that the API has for the fields.
-#[must_use]
-pub fn told_by(provenance: &str) -> BTreeMap<String, Uuid> {
-    serde_json::from_str::<Provenance>(provenance).unwrap_or_default().events
+///
+/// # Errors
+/// When the column holds something unreadable.
+pub fn told_by(provenance: &str) -> Result<BTreeMap<String, Uuid>> {
+    Ok(read::<Provenance>("provenance", provenance)?.events)
+}
+
+/// Reads a JSON column of a client's row. Taken as empty, an unreadable one would let the next
+/// delivery write over whatever an earlier telling or a person said.
+fn read<T: DeserializeOwned>(column: &'static str, text: &str) -> Result<T> {
+    serde_json::from_str(text).map_err(|_| Error::Inconsistent { table: "clients", column })
 }
 
 /// The provenance of a client that a person makes: who was first seen then, unless a telling says
@@ -68,14 +78,14 @@ pub(super) fn by_hand(at: DateTime<Utc>, source: Channel) -> String {
 }
 
 /// True for a client that a person made, or set a field of: no delivery removes it.
-pub(super) fn is_a_persons(row: &ClientRow) -> bool {
-    let from: Provenance = serde_json::from_str(&row.provenance).unwrap_or_default();
-    from.by_hand.is_some() || row.set_by_person != "[]"
+pub(super) fn is_a_persons(row: &ClientRow) -> Result<bool> {
+    let from: Provenance = read("provenance", &row.provenance)?;
+    Ok(from.by_hand.is_some() || row.set_by_person != "[]")
 }
 
 /// Names of the fields that a person set.
-pub(super) fn set_by_person(row: &ClientRow) -> Vec<String> {
-    serde_json::from_str(&row.set_by_person).unwrap_or_default()
+pub(super) fn set_by_person(row: &ClientRow) -> Result<Vec<String>> {
+    read("set_by_person", &row.set_by_person)
 }
 
 /// The moment of the first interaction, as the API names it: how it came goes with it.
@@ -155,9 +165,9 @@ pub(super) enum Laid {
 }
 
 /// Lays tellings over a client's row. Fields that a person set stay.
-pub(super) fn lay(row: &mut ClientRow, told: &[Told]) -> Laid {
-    let mut from: Provenance = serde_json::from_str(&row.provenance).unwrap_or_default();
-    let fixed = set_by_person(row);
+pub(super) fn lay(row: &mut ClientRow, told: &[Told]) -> Result<Laid> {
+    let mut from: Provenance = read("provenance", &row.provenance)?;
+    let fixed = set_by_person(row)?;
     let may = |field: &str| !fixed.iter().any(|f| f == field);
     for one in told {
         let earlier = from.first_interaction.is_empty() || one.place < from.first_interaction;
@@ -180,8 +190,9 @@ pub(super) fn lay(row: &mut ClientRow, told: &[Told]) -> Laid {
     if may("lastName") {
         lay_last_name(row, &mut from, told);
     }
-    row.provenance = serde_json::to_string(&from).unwrap_or_default();
-    laid
+    row.provenance = serde_json::to_string(&from)
+        .map_err(|_| Error::Inconsistent { table: "clients", column: "provenance" })?;
+    Ok(laid)
 }
 
 /// The strongest name wins (given, then a profile's), and among equals the earliest.
@@ -226,8 +237,8 @@ fn lay_last_name(row: &mut ClientRow, from: &mut Provenance, told: &[Told]) {
 }
 
 /// Forgets what tellings said, so that all of them can be laid anew; what a person set stays.
-pub(super) fn bare(row: &mut ClientRow) {
-    let fixed = set_by_person(row);
+pub(super) fn bare(row: &mut ClientRow) -> Result<()> {
+    let fixed = set_by_person(row)?;
     let may = |field: &str| !fixed.iter().any(|f| f == field);
     if may("firstName") {
         UNKNOWN.clone_into(&mut row.first_name);
@@ -238,7 +249,7 @@ pub(super) fn bare(row: &mut ClientRow) {
     if may("email") {
         row.email = None;
     }
-    let from: Provenance = serde_json::from_str(&row.provenance).unwrap_or_default();
+    let from: Provenance = read("provenance", &row.provenance)?;
     row.provenance = match from.by_hand {
         Some(first) if may(FIRST_INTERACTION) => {
             row.first_interaction_at = first.at;
@@ -247,4 +258,5 @@ pub(super) fn bare(row: &mut ClientRow) {
         }
         _ => "{}".to_owned(),
     };
+    Ok(())
 }

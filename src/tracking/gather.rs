@@ -1,14 +1,14 @@
 //! Reading everything that may have to do with what was just told.
 
-use super::people::People;
-use super::resolve::Seen;
+use super::people::{People, Person};
+use super::resolve::{Resolution, Seen, resolve};
 use crate::domain::booking::{ChangeKind, ChangeOf, UnifiedBookingData};
 use crate::domain::person::{Identity, WhatsAppId};
 use crate::domain::phone::Phone;
 use crate::domain::sighting::{Says, Sighting};
 use crate::storage::clients::IdentityRow;
 use crate::storage::sightings::{Keys, Lookup};
-use crate::storage::{self, Conn, Error, bookings, clients, sightings};
+use crate::storage::{self, Conn, Error, bookings, clients, locks, sightings};
 use chrono::{DateTime, Utc};
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -128,22 +128,28 @@ fn contexts(sighting: &Sighting) -> impl Iterator<Item = String> {
 }
 
 /// The identities to lock before anything is read that a sighting may change.
-pub(super) fn locks(sighting: &Sighting) -> BTreeSet<String> {
+pub(super) fn names(sighting: &Sighting) -> BTreeSet<String> {
     let people = identities(sighting).into_iter().map(|i| i.key());
-    let contexts = contexts(sighting).map(|c| format!("context:{c}"));
+    let contexts = contexts(sighting).map(|c| context_lock(&c));
     let reference = keys(sighting).external_key.map(|k| format!("reference:{k}"));
     people.chain(contexts).chain(reference).collect()
 }
 
-/// Reads, until nothing new turns up, the sightings that share an identity with the new ones.
-/// `links` are identities that arrived together without a booking.
+/// What is locked for a call or message.
+pub(super) fn context_lock(context: &str) -> String {
+    format!("context:{context}")
+}
+
+/// Reads, until nothing new turns up, the sightings that share an identity with the new ones, and
+/// says which bookings they come to. `links` are identities that arrived together without a
+/// booking.
 pub(super) async fn gather(
     conn: &mut Conn<'_>,
     tenant: Uuid,
     fresh: &[Sighting],
     links: &[Vec<Identity>],
     locked: &BTreeSet<String>,
-) -> Result<Gathered, Stopped> {
+) -> Result<(Gathered, Resolution), Stopped> {
     let mut search = Search { tenant, ..Search::default() };
     for link in links {
         search.meet(conn, link).await?;
@@ -152,21 +158,21 @@ pub(super) async fn gather(
         search.known.insert(sighting.id, sighting.clone());
         search.frontier.push(sighting.clone());
     }
-    while let Some(sighting) = search.frontier.pop() {
-        search.meet(conn, &identities(&sighting)).await?;
-        for lookup in lookups(conn, tenant, &sighting, &search.people).await? {
-            search.look_up(conn, lookup).await?;
+    let (gathered, resolution) = loop {
+        search.follow(conn).await?;
+        let gathered = search.gathered(links);
+        let resolution = resolve(&gathered.seen);
+        search.cross(conn, &gathered, &resolution).await?;
+        if search.frontier.is_empty() {
+            break (gathered, resolution);
         }
-        if search.known.len() > MOST {
-            return Err(Stopped::TooMany);
-        }
-    }
-    let mut wanted: BTreeSet<String> = search.known.values().flat_map(locks).collect();
+    };
+    let mut wanted: BTreeSet<String> = search.known.values().flat_map(names).collect();
     wanted.extend(links.iter().flatten().map(Identity::key));
-    if !wanted.is_subset(locked) {
+    if locks::are_taken_by_name(conn) && !wanted.is_subset(locked) {
         return Err(Stopped::Relock(wanted));
     }
-    Ok(search.gathered(links))
+    Ok((gathered, resolution))
 }
 
 /// A search for everything that hangs together.
@@ -181,6 +187,62 @@ struct Search {
 }
 
 impl Search {
+    /// Reads what shares an identity with what was found, until nothing more does.
+    async fn follow(&mut self, conn: &mut Conn<'_>) -> Result<(), Stopped> {
+        while let Some(sighting) = self.frontier.pop() {
+            self.meet(conn, &identities(&sighting)).await?;
+            for lookup in lookups(conn, self.tenant, &sighting, &self.people).await? {
+                self.look_up(conn, lookup).await?;
+            }
+            if self.known.len() > MOST {
+                return Err(Stopped::TooMany);
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads what stands in the slots that bookings came to by several tellings together: one
+    /// gave the person and another the start, and nobody told both.
+    async fn cross(
+        &mut self,
+        conn: &mut Conn<'_>,
+        gathered: &Gathered,
+        resolution: &Resolution,
+    ) -> storage::Result<()> {
+        for booking in resolution.bookings.iter().filter(|booking| booking.members.len() > 1) {
+            let is_member = |seen: &&Seen| booking.members.contains(&seen.sighting.id);
+            let members: Vec<&Seen> = gathered.seen.iter().filter(is_member).collect();
+            let people: BTreeSet<u32> = members.iter().filter_map(|seen| seen.person).collect();
+            let told: BTreeSet<_> =
+                members.iter().flat_map(|seen| starts(&seen.sighting)).collect();
+            for person in people.iter().filter_map(|number| gathered.people.get(*number)) {
+                for start in &told {
+                    self.look_at_slot(conn, person, *start).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn look_at_slot(
+        &mut self,
+        conn: &mut Conn<'_>,
+        person: &Person,
+        start: DateTime<Utc>,
+    ) -> storage::Result<()> {
+        let at = person.identities.iter().map(|i| Lookup::PersonAt(i.key(), start));
+        let new: Vec<Lookup> = at.filter(|lookup| !self.looked_up.contains(lookup)).collect();
+        if let (false, Some(client)) = (new.is_empty(), person.client) {
+            for booking in bookings::list_at(conn, self.tenant, client, start).await? {
+                self.look_up(conn, Lookup::Booking(booking)).await?;
+            }
+        }
+        for lookup in new {
+            self.look_up(conn, lookup).await?;
+        }
+        Ok(())
+    }
+
     /// Reads who has these identities. Two clients that they prove to be one are joined, and then
     /// everything of the one that goes is read: it may stand in the other's slots.
     async fn meet(&mut self, conn: &mut Conn<'_>, met: &[Identity]) -> storage::Result<()> {
@@ -208,9 +270,9 @@ impl Search {
     }
 
     /// Gives every sighting its person, in the order of history.
-    fn gathered(self, links: &[Vec<Identity>]) -> Gathered {
-        let Self { known, mut people, joined, .. } = self;
-        let mut known: Vec<Sighting> = known.into_values().collect();
+    fn gathered(&self, links: &[Vec<Identity>]) -> Gathered {
+        let (mut people, joined) = (self.people.clone(), self.joined.clone());
+        let mut known: Vec<Sighting> = self.known.values().cloned().collect();
         known.sort_by(|a, b| a.order.cmp(&b.order));
         let seen = known.into_iter().map(|sighting| {
             let person = people.meet(&identities(&sighting));

@@ -213,7 +213,7 @@ async fn try_change(
         return Err(Refused::Changed);
     }
     let mut row = before.clone();
-    lay(&mut row, change);
+    lay(&mut row, change)?;
     if change.first_booking_at == Field::Emptied {
         let range = bookings::booked_range(conn, by.tenant, client).await?;
         (row.first_booking_at, row.last_booking_at) = range.unzip();
@@ -250,8 +250,8 @@ async fn lock(
 }
 
 /// Lays all but the phone over the row, and notes what a person set.
-fn lay(row: &mut ClientRow, change: &Change) {
-    let mut set = facts::set_by_person(row);
+fn lay(row: &mut ClientRow, change: &Change) -> Result<(), Error> {
+    let mut set = facts::set_by_person(row)?;
     let mut fix = |name: &str| {
         if !set.iter().any(|known| known == name) {
             set.push(name.to_owned());
@@ -294,6 +294,7 @@ fn lay(row: &mut ClientRow, change: &Change) {
         status.as_str().clone_into(&mut row.status);
     }
     row.set_by_person = json!(set).to_string();
+    Ok(())
 }
 
 /// Gives the client its new phone; the old one stays as an alias.
@@ -316,14 +317,14 @@ async fn move_phone(
     }
     if let Some(before) = before {
         let old = Identity::Phone(Phone::from_stored(before));
-        clients::retire_identity(conn, tenant, &old).await?;
+        clients::set_current(conn, tenant, &old, false).await?;
     }
     row.phone = to.as_ref().map(|phone| phone.as_str().to_owned());
     let Some(phone) = to else { return Ok(()) };
     let identity = Identity::Phone(phone);
     match clients::find_by_identity(conn, tenant, &identity).await? {
         Some(other) if other != row.id => return Err(Refused::PhoneTaken(other)),
-        Some(_) => clients::restore_identity(conn, tenant, &identity).await?,
+        Some(_) => clients::set_current(conn, tenant, &identity, true).await?,
         None => clients::insert_identity(conn, tenant, row.id, &identity, by.now).await?,
     }
     let is_new = !known.iter().any(|known| known.value == identity.value());

@@ -12,14 +12,10 @@ use crate::domain::tenant::TenantSettings;
 use crate::sources::{Delivery, DeliveryKey, Headers, Item, Malformed, Source};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use futures_util::{StreamExt, TryStreamExt};
 use serde_json::json;
 use std::sync::Arc;
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
-
-/// The most events of one delivery that are tracked at the same time.
-const SIDE_BY_SIDE: usize = 8;
 
 /// The headers that are kept with an event. Never a credential.
 const KEPT_HEADERS: &[&str] =
@@ -137,11 +133,7 @@ impl Intake {
             Err(malformed) => return self.malformed(&directory, incoming, malformed).await,
         };
         let waiting = waiting(incoming, &routed);
-        let answers = futures_util::stream::iter(routed)
-            .map(|(item, route)| self.one(&directory, incoming, item, route))
-            .buffered(SIDE_BY_SIDE)
-            .try_collect::<Vec<Answer>>()
-            .await?;
+        let answers = self.all(&directory, incoming, routed).await?;
         Ok(reply(source, waiting, answers))
     }
 
@@ -191,38 +183,27 @@ impl Intake {
         self.directory().await
     }
 
-    /// Tracks one event where it belongs.
-    async fn one(
+    /// Tracks every event where it belongs, and answers in their order.
+    async fn all(
         &self,
         directory: &Directory,
         incoming: &Incoming,
-        item: Item,
-        route: Route,
-    ) -> Result<Answer, Refusal> {
-        let (tenant, connection_id, held) = match route {
-            Route::Ignored => return Ok(Answer::ignored("not_this_account", None)),
-            Route::Inbox(connection) => {
-                let taken = inbox_taken(incoming, item, connection);
-                return Ok(self.tracker.keep_in_inbox(&taken).await?);
-            }
-            Route::Tenant(tenant, connection) => (tenant, connection, None),
-            Route::Held(tenant, connection, code, detail) => {
-                (tenant, connection, Some((code, detail)))
-            }
-        };
-        let connection = connection_id.and_then(|id| directory.connection(id));
-        let taken = Taken {
-            tenant,
-            connection_id,
-            map: connection.and_then(|c| c.map.clone()),
-            source: incoming.source,
-            item,
-            path: incoming.path.clone(),
-            headers: kept_headers(&incoming.headers),
-            received_at: incoming.received_at,
-            held,
-        };
-        Ok(self.tracker.track(&taken).await?)
+        routed: Vec<(Item, Route)>,
+    ) -> Result<Vec<Answer>, Refusal> {
+        let (mut answers, mut taken) = (Vec::with_capacity(routed.len()), Vec::new());
+        for (item, route) in routed {
+            let answer = match placed(directory, incoming, item, route) {
+                Placed::Nowhere => Some(Answer::ignored("not_this_account", None)),
+                Placed::Inbox(one) => Some(self.tracker.keep_in_inbox(&one).await?),
+                Placed::Tenant(one) => {
+                    taken.push(one);
+                    None
+                }
+            };
+            answers.push(answer);
+        }
+        let mut tracked = self.tracker.track_all(&taken).await?.into_iter();
+        Ok(answers.into_iter().filter_map(|known| known.or_else(|| tracked.next())).collect())
     }
 
     /// Keeps a verified body that is no delivery of its source, and answers as its callers expect.
@@ -241,16 +222,46 @@ impl Intake {
             }
             None => Route::Inbox(connection),
         };
-        let answer = self.one(directory, incoming, malformed_item(&incoming.body), route).await?;
+        let item = malformed_item(&incoming.body);
+        let answers = self.all(directory, incoming, vec![(item, route)]).await?;
         if can_correct(incoming.source) {
-            return Err(Refusal::Malformed {
-                problem: Box::new(problem),
-                event_id: answer.event_id,
-            });
+            let event_id = answers.first().and_then(|answer| answer.event_id);
+            return Err(Refusal::Malformed { problem: Box::new(problem), event_id });
         }
         let waiting = incoming.function.is_some().then_some(None);
-        Ok(reply(incoming.source, waiting, vec![answer]))
+        Ok(reply(incoming.source, waiting, answers))
     }
+}
+
+/// Where an event goes.
+enum Placed {
+    /// To nobody: it is another's.
+    Nowhere,
+    /// To the platform's inbox.
+    Inbox(InboxTaken),
+    /// To a tenant.
+    Tenant(Taken),
+}
+
+fn placed(directory: &Directory, incoming: &Incoming, item: Item, route: Route) -> Placed {
+    let (tenant, connection_id, held) = match route {
+        Route::Ignored => return Placed::Nowhere,
+        Route::Inbox(connection) => return Placed::Inbox(inbox_taken(incoming, item, connection)),
+        Route::Tenant(tenant, connection) => (tenant, connection, None),
+        Route::Held(tenant, connection, code, detail) => (tenant, connection, Some((code, detail))),
+    };
+    let connection = connection_id.and_then(|id| directory.connection(id));
+    Placed::Tenant(Taken {
+        tenant,
+        connection_id,
+        map: connection.and_then(|c| c.map.clone()),
+        source: incoming.source,
+        item,
+        path: incoming.path.clone(),
+        headers: kept_headers(&incoming.headers),
+        received_at: incoming.received_at,
+        held,
+    })
 }
 
 /// The events of a delivery that something vouches for, each with whose it is.

@@ -17,6 +17,7 @@ pub mod resolve;
 
 mod accounts;
 mod asked;
+mod batch;
 mod clashes;
 mod draft;
 mod gather;
@@ -25,6 +26,7 @@ mod outcome;
 mod people_rows;
 mod repeat;
 mod route;
+mod settle;
 mod tallies;
 mod vouch;
 mod work;
@@ -44,7 +46,7 @@ use chrono::{DateTime, Utc};
 use gather::{Stopped, gather};
 use outcome::Decided;
 use repeat::Repeat;
-use resolve::{Resolution, resolve};
+use resolve::Resolution;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -137,15 +139,15 @@ impl Tracker {
     /// Runs the transaction until it is through: again when another was in the way, and with
     /// more locks when more turned out to be involved.
     async fn run(&self, work: &Work<'_>) -> Result<Answer, TrackError> {
-        let mut locked: BTreeSet<String> = work.sightings.iter().flat_map(gather::locks).collect();
-        locked.extend(
-            asked::identities(&work.mapped).iter().map(super::domain::person::Identity::key),
-        );
-        locked.extend(work.key_hash.iter().map(|key| format!("delivery:{key}")));
+        let mut locked = work.locks();
         let mut failure = None;
         for attempt in 0..ATTEMPTS {
-            match self.attempt(work, &locked).await {
-                Ok(answer) => return Ok(answer),
+            match self.attempt(std::slice::from_ref(work), &locked).await {
+                Ok(answers) => {
+                    if let Some(answer) = answers.into_iter().next() {
+                        return Ok(answer);
+                    }
+                }
                 Err(Trouble::Relock(more)) => locked.extend(more),
                 Err(Trouble::Track(error)) => return Err(error),
                 Err(Trouble::Storage(error)) if error.is_unavailable() => {
@@ -185,24 +187,61 @@ impl Tracker {
         }
     }
 
-    async fn attempt(&self, work: &Work<'_>, locked: &BTreeSet<String>) -> Result<Answer, Trouble> {
-        let (tenant, begun) = (work.taken.tenant.id, Instant::now());
+    /// Tracks events of one tenant in one transaction, each as if those before it had come alone.
+    async fn attempt(
+        &self,
+        works: &[Work<'_>],
+        locked: &BTreeSet<String>,
+    ) -> Result<Vec<Answer>, Trouble> {
+        let begun = Instant::now();
         let mut tx = self.db.begin().await?;
-        let mut conn = tx.conn();
-        let names: Vec<String> = locked.iter().cloned().collect();
-        locks::lock(&mut conn, tenant, &names).await?;
+        let conn = &mut tx.conn();
+        if let Some(first) = works.first() {
+            let names: Vec<String> = locked.iter().cloned().collect();
+            locks::lock(conn, first.taken.tenant.id, &names).await?;
+        }
+        let (mut done, mut wanted) = (Vec::with_capacity(works.len()), BTreeSet::new());
+        for work in works {
+            match self.step(conn, work, locked).await {
+                Ok(step) => done.push(step),
+                // The others may want more as well: all of it is locked in the next attempt.
+                Err(Trouble::Relock(more)) => wanted.extend(more),
+                Err(trouble) => return Err(trouble),
+            }
+        }
+        if !wanted.is_empty() {
+            return Err(Trouble::Relock(wanted));
+        }
+        tx.commit().await?;
+        let answer = |(step, work): (Step, &Work<'_>)| match step {
+            Step::Known(answer) => answer,
+            Step::Decided(decided) => {
+                decided.log(work, begun.elapsed());
+                decided.answer
+            }
+        };
+        Ok(done.into_iter().zip(works).map(answer).collect())
+    }
+
+    /// One event, within the transaction: what its repeat is answered, or what it came to.
+    async fn step(
+        &self,
+        conn: &mut Conn<'_>,
+        work: &Work<'_>,
+        locked: &BTreeSet<String>,
+    ) -> Result<Step, Trouble> {
         let mut key = work.key_hash.as_deref();
-        if let Some(known) = self.known(&mut conn, work).await? {
+        if let Some(known) = self.known(conn, work).await? {
             match Self::repeat(work, &known)? {
-                Repeat::Answer(answer) => return Ok(answer),
-                Repeat::ReleaseKey => events::release_key(&mut conn, tenant, known.id).await?,
+                Repeat::Answer(answer) => return Ok(Step::Known(answer)),
+                Repeat::ReleaseKey => {
+                    events::release_key(conn, work.taken.tenant.id, known.id).await?;
+                }
                 Repeat::Again => key = None,
             }
         }
-        let decided = self.decide_and_write(&mut conn, work, key, locked).await?;
-        tx.commit().await?;
-        decided.log(work, begun.elapsed());
-        Ok(decided.answer)
+        let decided = self.decide_and_write(conn, work, key, locked).await?;
+        Ok(Step::Decided(Box::new(decided)))
     }
 
     async fn decide_and_write(
@@ -214,14 +253,14 @@ impl Tracker {
     ) -> Result<Decided, Trouble> {
         let tenant = work.taken.tenant.id;
         let (fresh, kept) = Self::fresh(conn, work).await?;
-        let gathered = match gather(conn, tenant, &fresh, &work.links(), locked).await {
+        let (gathered, resolution) = match gather(conn, tenant, &fresh, &work.links(), locked).await
+        {
             Ok(gathered) => gathered,
             Err(Stopped::Storage(error)) => return Err(error.into()),
             Err(Stopped::Relock(more)) => return Err(Trouble::Relock(more)),
             Err(Stopped::TooMany) => return self.keep_apart(conn, work, key).await,
         };
-        let resolution = resolve(&gathered.seen);
-        let lead = self.open_lead(conn, work).await?;
+        let lead = self.open_lead(conn, work, &gathered.people).await?;
         let mut moved = Vec::new();
         for change in work.identity_changes() {
             moved.push((change, self.move_identity(conn, tenant, change).await?));
@@ -234,6 +273,7 @@ impl Tracker {
         self.store_event(write.conn, work, &decided, key).await?;
         write.rest(&gathered, &plan, &fresh, work.event_id).await?;
         write.propose_moved(&moved, work.event_id).await?;
+        write.settle_reviews(&work.contexts(), work.event_id, &mut decided.answer).await?;
         if let Some(lead) = lead {
             let (id, now) = (work.event_id, self.clock.now());
             leads::count_interaction(conn, tenant, lead, id, told_at(work.taken), now).await?;
@@ -284,6 +324,14 @@ impl Tracker {
         };
         events::insert(conn, taken.tenant.id, &event, now).await
     }
+}
+
+/// What became of an event in a transaction that is not through yet.
+enum Step {
+    /// It is known: this was answered.
+    Known(Answer),
+    /// It was decided and written.
+    Decided(Box<Decided>),
 }
 
 /// Why one attempt at the transaction stopped.

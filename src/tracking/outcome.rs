@@ -3,6 +3,7 @@
 use super::answer::{Answer, BookingAnswer};
 use super::asked::Moved;
 use super::resolve::Waiting;
+use super::settle::review_contexts;
 use super::work::Work;
 use crate::domain::channel::EventStatus;
 use crate::domain::problem::Problem;
@@ -22,6 +23,8 @@ pub(super) struct Decided {
     /// What was understood, as JSON.
     understood: Value,
     ignored: Option<String>,
+    /// The call or message in which something was told that needs a person.
+    review_context: Option<String>,
     manners: Manners,
     /// Bookings that became confirmed by this event.
     pub(super) confirmed: Vec<BookingAnswer>,
@@ -37,6 +40,7 @@ pub(super) struct Row {
     understood: String,
     answer: String,
     overrides: Option<String>,
+    review_context: Option<String>,
 }
 
 impl Row {
@@ -48,6 +52,7 @@ impl Row {
             understood: Some(&self.understood),
             answer: &self.answer,
             overrides: self.overrides.as_deref(),
+            review_context: self.review_context.as_deref(),
         }
     }
 }
@@ -72,6 +77,7 @@ impl Decided {
             problems,
             understood,
             ignored,
+            review_context: review_contexts(mapped).next().map(str::to_owned),
             manners,
             confirmed: Vec::new(),
             tracked: Vec::new(),
@@ -107,6 +113,7 @@ impl Decided {
             problems,
             understood: json!([]),
             ignored: None,
+            review_context: None,
             manners,
             confirmed: Vec::new(),
             tracked: Vec::new(),
@@ -144,8 +151,7 @@ impl Decided {
         self.answer.client_id = self.answer.client_id.or(client);
         let tracked = self.answer.client_id.is_some();
         // A change that waits is understood: it is kept even where the caller could correct it.
-        let waits = |p: &Problem| matches!(p.code.as_str(), "booking_unknown" | "several_bookings");
-        let only_waits = self.problems.iter().all(waits);
+        let only_waits = self.problems.iter().all(is_wait);
         let correct = self.manners == Manners::Correct && !only_waits && !tracked;
         self.answer.outcome = match (self.problems.is_empty(), tracked) {
             (true, true) => EventStatus::Tracked,
@@ -191,8 +197,14 @@ impl Decided {
             understood: self.understood.to_string(),
             answer: serde_json::to_string(&self.answer).map_err(bad)?,
             overrides,
+            review_context: self.review_context.clone(),
         })
     }
+}
+
+/// True for a change that waits for its booking, or for a person to say which of several it is of.
+pub(super) fn is_wait(problem: &Problem) -> bool {
+    matches!(problem.code.as_str(), "booking_unknown" | "several_bookings")
 }
 
 /// The chain of causes as one line for the log: database words, no customer's data in a statement's

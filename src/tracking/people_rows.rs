@@ -95,7 +95,7 @@ impl Write<'_, '_> {
                 }
             };
         }
-        let laid = news.told.map(|told| facts::lay(&mut row, told));
+        let laid = news.told.map(|told| facts::lay(&mut row, told)).transpose()?;
         if laid != Some(Laid::Done) {
             self.lay_all(&mut row, client).await?;
         }
@@ -121,8 +121,8 @@ impl Write<'_, '_> {
             let source = lead.source.parse().unwrap_or(Channel::Web);
             told.push(Told::asked(lead.first_interaction_at, source));
         }
-        facts::bare(row);
-        facts::lay(row, &told);
+        facts::bare(row)?;
+        facts::lay(row, &told)?;
         Ok(())
     }
 
@@ -133,7 +133,7 @@ impl Write<'_, '_> {
         row: &mut ClientRow,
         booked: &[DateTime<Utc>],
     ) -> Result<()> {
-        let fixed = facts::set_by_person(row).iter().any(|f| f == facts::FIRST_BOOKING);
+        let fixed = facts::set_by_person(row)?.iter().any(|f| f == facts::FIRST_BOOKING);
         let first_set = row.first_booking_at.filter(|_| fixed);
         if let (Some(first), Some(last)) = (booked.iter().min(), booked.iter().max()) {
             row.first_booking_at = Some(row.first_booking_at.map_or(*first, |at| at.min(*first)));
@@ -168,7 +168,7 @@ impl Write<'_, '_> {
         let Some(row) = clients::find(self.conn, self.tenant, client).await? else {
             return Ok(true);
         };
-        let touched = facts::is_a_persons(&row) || row.status != ClientStatus::Active.as_str();
+        let touched = facts::is_a_persons(&row)? || row.status != ClientStatus::Active.as_str();
         if touched || clients::has_anything(self.conn, self.tenant, client).await? {
             return Ok(false);
         }

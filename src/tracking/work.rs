@@ -1,12 +1,13 @@
 //! One event on its way: read, hashed, placed in history.
 
-use super::{Taken, Tracker};
+use super::settle::review_contexts;
+use super::{Taken, Tracker, asked, gather};
 use crate::domain::ids;
 use crate::domain::person::Identity;
 use crate::domain::sighting::{Order, Says, Sighting};
 use crate::sources::{DeliveryKey, IdentityChange, Lead, Mapped, Reading, Review, Telling};
 use chrono::{DateTime, Utc};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 /// One event on its way: read, with its hashes.
@@ -23,6 +24,15 @@ pub(super) struct Work<'a> {
 }
 
 impl Work<'_> {
+    /// What to lock before anything is read that the event may change.
+    pub(super) fn locks(&self) -> BTreeSet<String> {
+        let mut locks: BTreeSet<String> = self.sightings.iter().flat_map(gather::names).collect();
+        locks.extend(asked::identities(&self.mapped).iter().map(Identity::key));
+        locks.extend(review_contexts(&self.mapped).map(gather::context_lock));
+        locks.extend(self.key_hash.iter().map(|key| format!("delivery:{key}")));
+        locks
+    }
+
     /// The lead that the event tells of.
     pub(super) fn lead(&self) -> Option<&Lead> {
         self.mapped.iter().find_map(|mapped| match mapped {
@@ -34,6 +44,12 @@ impl Work<'_> {
     /// Identities of one person that the event tells without a booking.
     pub(super) fn links(&self) -> Vec<Vec<Identity>> {
         self.lead().map(|lead| lead.identities.clone()).into_iter().collect()
+    }
+
+    /// The calls and messages in which it tells anything of a booking.
+    pub(super) fn contexts(&self) -> BTreeSet<String> {
+        let told = self.sightings.iter().filter_map(|s| s.context.clone());
+        told.chain(review_contexts(&self.mapped).map(str::to_owned)).collect()
     }
 
     /// The number changes that the event tells of.

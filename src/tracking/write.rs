@@ -13,7 +13,7 @@ use crate::domain::sighting::Sighting;
 use crate::storage::bookings::BookingRow;
 use crate::storage::clients::ClientRow;
 use crate::storage::sightings::Lookup;
-use crate::storage::{Conn, Error, Result, bookings, clients, events, joins, sightings};
+use crate::storage::{Conn, Error, Result, bookings, clients, joins, sightings};
 use chrono::{DateTime, Utc};
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
@@ -323,7 +323,7 @@ impl Write<'_, '_> {
             }
             sightings::assign(self.conn, self.tenant, old.id, booking).await?;
             if old.booking_id.is_none() && !self.waits(old.event_id).await? {
-                events::settle(self.conn, self.tenant, old.event_id, self.now).await?;
+                self.settle_waiting(old.event_id).await?;
             }
         }
         Ok(())

@@ -1,6 +1,8 @@
 //! Bodies as large as they may be, and as costly as their bytes can make them.
 
 use crate::{heap, reading};
+use bookhook::sources::fieldmap::FieldMap;
+use bookhook::sources::fields::mappable_names;
 use bookhook::sources::{self, Item, Mapped, Source};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -118,15 +120,57 @@ fn answered(id: &str, content: &str) -> Value {
 }
 
 #[test]
-fn twenty_thousand_tool_calls() {
+fn a_thousand_tool_calls_are_read_and_twenty_thousand_are_left_to_a_person() {
     let ids: Vec<_> = (0..20_000).map(|nth| nth.to_string()).collect();
     // Each result is as far from its call as it can be.
-    let far = ids.iter().map(|id| asked(id)).chain(ids.iter().map(|id| answered(id, "true")));
-    assert_eq!(read("retell", &call(&far.collect::<Vec<_>>()), 300_000_000), 20_000);
-    let same = ids[..3000].iter().flat_map(|_| [asked("t"), answered("t", "Thanks!")]);
-    assert_eq!(read("retell", &call(&same.collect::<Vec<_>>()), 60_000_000), 3000);
+    let far = |ids: &[String]| {
+        let asked = ids.iter().map(|id| asked(id));
+        call(&asked.chain(ids.iter().map(|id| answered(id, "true"))).collect::<Vec<_>>())
+    };
+    assert_eq!(read("retell", &far(&ids[..1000]), 20_000_000), 1000);
+    assert_eq!(read("retell", &far(&ids[..1001]), 20_000_000), 1);
+    assert_eq!(read("retell", &far(&ids), 40_000_000), 1);
+    let same = ids[..1000].iter().flat_map(|_| [asked("t"), answered("t", "Thanks!")]);
+    assert_eq!(read("retell", &call(&same.collect::<Vec<_>>()), 20_000_000), 1000);
     let speech = vec![json!({"role": "agent", "content": "Yes"}); 20_000];
     assert_eq!(read("retell", &call(&speech), 40_000_000), 0);
+}
+
+/// A field map of as many pointers as fit, all to what is not there but the last of each field.
+fn large_map() -> FieldMap {
+    let names = mappable_names();
+    let fields: serde_json::Map<_, _> = names
+        .iter()
+        .map(|name| {
+            let mut pointers: Vec<_> = (10..35).map(|n| format!("/call/{n}")).collect();
+            pointers.push("/call/metadata/text".to_owned());
+            ((*name).to_owned(), json!(pointers))
+        })
+        .collect();
+    FieldMap::parse(&json!({"fields": fields}).to_string()).unwrap()
+}
+
+#[test]
+fn a_field_map_costs_every_tool_call_the_same() {
+    let map = large_map();
+    let retell = sources::find("retell").unwrap();
+    let mut took = Vec::new();
+    for count in [30, 150] {
+        let ids: Vec<_> = (0..count).map(|nth| nth.to_string()).collect();
+        let calls = ids.iter().flat_map(|id| [asked(id), answered(id, "true")]);
+        let mut body: Value = serde_json::from_str(&call(&calls.collect::<Vec<_>>())).unwrap();
+        // JSON in a text, and longer than anything that is kept: it is read through once.
+        body["call"]["metadata"] = json!(json!({"text": "x ".repeat(1_000_000)}).to_string());
+        let body = body.to_string();
+        let begun = Instant::now();
+        let (events, taken) =
+            heap::measured_once(|| reading::read_by(retell, body.as_bytes(), Some(&map)));
+        took.push(begun.elapsed());
+        assert_eq!(events[0].1.len(), count);
+        assert!(taken < 100_000_000, "{} bytes took {taken}", body.len());
+    }
+    println!("with a map: {took:?}");
+    assert!(took[1] < LONG && took[1] < took[0] * 15, "{took:?}");
 }
 
 /// Values that take the most memory for their bytes, once they are built.

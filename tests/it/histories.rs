@@ -1,6 +1,7 @@
 //! Random histories of real salons' days: whatever order they arrive in, the rows are the same.
 
 use crate::support::app::MASTER_KEY;
+use crate::support::bodies::{Said, form, whatsapp};
 use bookhook::clock::Clock;
 use bookhook::domain::channel::{DateOrder, DuplicateStatus};
 use bookhook::domain::ids;
@@ -12,7 +13,7 @@ use bookhook::storage::bookings::BookingRow;
 use bookhook::storage::client_filter::{Filter, Sort, SortKey};
 use bookhook::storage::duplicates::{self, DuplicateRow};
 use bookhook::storage::seal::MasterKey;
-use bookhook::storage::{Db, bookings, client_list, mappings, tenants};
+use bookhook::storage::{Db, bookings, client_list, events, mappings, tenants};
 use bookhook::tracking::{Taken, Tracker};
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use proptest::prelude::*;
@@ -39,11 +40,28 @@ struct Happening {
 
 #[derive(Clone, Debug)]
 enum What {
-    Book { named: bool, staff: bool },
+    Book {
+        named: bool,
+        staff: bool,
+    },
+    /// The same from the chat widget.
+    Chat,
+    /// A form filled in on WhatsApp.
+    Form,
+    /// A button there that names a booking by its reference.
+    CancelButton,
+    /// A function of ours, called in the middle of the call.
+    Function,
+    /// A call in which no service was named: a person says which it was.
+    Lacking,
     CallEnded,
-    CallAnalyzed { given: u8 },
+    CallAnalyzed {
+        given: u8,
+    },
     Cancel,
-    Move { to: u8 },
+    Move {
+        to: u8,
+    },
     NoShow,
     Complete,
 }
@@ -63,13 +81,56 @@ fn number(phone: u8) -> String {
 impl Happening {
     fn source(&self) -> &'static str {
         match self.what {
-            What::CallEnded | What::CallAnalyzed { .. } => "retell",
+            What::CallEnded | What::CallAnalyzed { .. } | What::Function | What::Lacking => {
+                "retell"
+            }
+            What::Form | What::CancelButton => "whatsapp",
+            What::Chat => "chat",
             _ => "n8n",
         }
     }
 
-    fn body(&self, tenant: Uuid) -> Value {
+    fn body(&self, tenant: Uuid) -> Vec<u8> {
         match &self.what {
+            What::Form | What::CancelButton => whatsapp(&[self.message()]),
+            _ => self.json(tenant).to_string().into_bytes(),
+        }
+    }
+
+    fn message(&self) -> Said {
+        let (from, id) = (number(self.phone), format!("wamid.{}", self.number));
+        let from = from.trim_start_matches('+');
+        let (hour, at) = (self.hour + 1, time(self.minute).timestamp().to_string());
+        let mut said = form("77", &id, from, "Cut", ("2026-04-02", &format!("{hour:02}:00")));
+        if matches!(self.what, What::CancelButton) {
+            let payload = format!("CANCEL|PH-{}", self.id.unwrap_or(1));
+            said.message = json!({"from": from, "id": id, "type": "button",
+                "button": {"payload": payload, "text": "Cancel"}});
+        }
+        said.message["timestamp"] = json!(at);
+        said
+    }
+
+    fn json(&self, tenant: Uuid) -> Value {
+        match &self.what {
+            What::Form | What::CancelButton => unreachable!("a message"),
+            What::Chat => {
+                let mut told = self.told();
+                told["occurredAt"] = self.posted(tenant, &Value::Null)["occurredAt"].clone();
+                told
+            }
+            What::Function => {
+                let mut call = self.call("call_ended", None)["call"].clone();
+                call["transcript_with_tool_calls"].take();
+                json!({"name": "book_appointment", "call": call, "args": self.arguments()})
+            }
+            What::Lacking => {
+                let mut body = self.call("call_ended", None);
+                body["call"]["call_id"] = json!(format!("lacking_{}", self.number));
+                let when = json!({"date_time": slot(self.hour)}).to_string();
+                body["call"]["transcript_with_tool_calls"][0]["arguments"] = json!(when);
+                body
+            }
             What::CallEnded => self.call("call_ended", None),
             What::CallAnalyzed { given } => self.call("call_analyzed", Some(*given)),
             What::Book { named, staff } => {
@@ -129,10 +190,14 @@ impl Happening {
         self.posted(tenant, &told)
     }
 
+    fn arguments(&self) -> Value {
+        json!({"service": "Cut", "date_time": slot(self.hour)})
+    }
+
     /// A call; each phone has one, told when it ended and when it was analysed.
     fn call(&self, event: &str, given: Option<u8>) -> Value {
         let call = format!("call_{}", self.phone);
-        let arguments = json!({"service": "Cut", "date_time": slot(self.hour)});
+        let arguments = self.arguments();
         let mut body = json!({"event": event, "call": {
             "call_id": call, "call_type": "phone_call", "agent_id": "agent_1",
             "call_status": "ended", "direction": "inbound", "from_number": number(self.phone),
@@ -157,9 +222,15 @@ impl Happening {
     }
 }
 
+/// What happens, and the order in which it arrives: any, and some of it twice.
 fn history() -> impl Strategy<Value = (Vec<Happening>, Vec<Happening>)> {
     let what = prop_oneof![
         4 => (any::<bool>(), any::<bool>()).prop_map(|(named, staff)| What::Book { named, staff }),
+        1 => Just(What::Chat),
+        1 => Just(What::Form),
+        1 => Just(What::CancelButton),
+        1 => Just(What::Function),
+        1 => Just(What::Lacking),
         1 => Just(What::CallEnded),
         1 => (1_u8..4).prop_map(|given| What::CallAnalyzed { given }),
         1 => Just(What::Cancel),
@@ -182,7 +253,14 @@ fn history() -> impl Strategy<Value = (Vec<Happening>, Vec<Happening>)> {
             };
             numbered.map(happening).collect::<Vec<_>>()
         })
-        .prop_flat_map(|list| (Just(list.clone()), Just(list).prop_shuffle()))
+        .prop_flat_map(|list| {
+            let again = prop::collection::vec(prop::sample::select(list.clone()), 0..4);
+            (Just(list), again)
+        })
+        .prop_flat_map(|(list, again)| {
+            let all: Vec<Happening> = list.iter().cloned().chain(again).collect();
+            (Just(list), Just(all).prop_shuffle())
+        })
 }
 
 async fn salon(db: &Db) -> Arc<TenantSettings> {
@@ -202,16 +280,34 @@ async fn salon(db: &Db) -> Arc<TenantSettings> {
     Arc::new(settings)
 }
 
+/// When a person looks at what waits.
+#[derive(Clone, Copy, PartialEq)]
+enum Looks {
+    AtOnce,
+    InTheEnd,
+}
+
+/// Says which service was meant, as a person does; of what is tracked that changes nothing.
+async fn look(db: &Db, tracker: &Tracker, tenant: Uuid, event: Uuid) {
+    let mut reader = db.reader().await.unwrap();
+    let row = events::find(&mut reader.conn(), tenant, event).await.unwrap().unwrap();
+    drop(reader);
+    let set = BTreeMap::from([("serviceName".to_owned(), "Cut".to_owned())]);
+    let answer = tracker.again(&row, &set).await.unwrap();
+    assert_eq!(answer.outcome.as_str(), "tracked", "{answer:?}");
+}
+
 /// Delivers the happenings in this order and answers the rows they end in.
-async fn end_state(db: &Db, tracker: &Tracker, arrival: &[Happening]) -> Value {
+async fn end_state(db: &Db, tracker: &Tracker, arrival: &[Happening], looks: Looks) -> Value {
     let tenant = salon(db).await;
+    let mut open = Vec::new();
     let received_at = Clock::system().now();
     for happening in arrival {
         let source = sources::find(happening.source()).unwrap();
         let mut headers = Headers::default();
         headers.insert("webhook-id", &format!("msg_{}", happening.number));
-        let body = happening.body(tenant.id).to_string();
-        let delivery = Delivery { body: body.as_bytes(), headers: &headers, received_at };
+        let body = happening.body(tenant.id);
+        let delivery = Delivery { body: &body, headers: &headers, received_at };
         for item in source.split(&delivery).unwrap() {
             let taken = Taken {
                 tenant: Arc::clone(&tenant),
@@ -224,8 +320,19 @@ async fn end_state(db: &Db, tracker: &Tracker, arrival: &[Happening]) -> Value {
                 map: None,
                 held: None,
             };
-            tracker.track(&taken).await.unwrap();
+            let answer = tracker.track(&taken).await.unwrap();
+            if matches!(happening.what, What::Lacking) {
+                open.extend(answer.event_id);
+            }
         }
+        if looks == Looks::AtOnce {
+            for event in open.drain(..) {
+                look(db, tracker, tenant.id, event).await;
+            }
+        }
+    }
+    for event in open.into_iter().rev() {
+        look(db, tracker, tenant.id, event).await;
     }
     rows(db, tenant.id).await
 }
@@ -310,13 +417,33 @@ both_engines! {
         let mut runner = TestRunner::deterministic();
         for round in 0..HISTORIES {
             let (told, shuffled) = history().new_tree(&mut runner).unwrap().current();
-            let as_told = end_state(&db, &tracker, &told).await;
-            let as_shuffled = end_state(&db, &tracker, &shuffled).await;
+            let as_told = end_state(&db, &tracker, &told, Looks::AtOnce).await;
+            let as_shuffled = end_state(&db, &tracker, &shuffled, Looks::InTheEnd).await;
             assert_eq!(
                 as_told, as_shuffled,
                 "round {round}: {told:#?}\narrived as {:?}",
                 shuffled.iter().map(|h| h.number).collect::<Vec<_>>()
             );
         }
+    }
+
+    async fn a_slot_that_only_two_tellings_together_name_is_looked_at(db: TestDb) {
+        let db = Db::open(&db.url).await.unwrap();
+        let key = MasterKey::parse(MASTER_KEY).unwrap();
+        let tracker = Tracker::new(db.clone(), key, Clock::system());
+        let happening = |number, minute, phone, hour, id, what| {
+            Happening { number, minute, phone, hour, id, what }
+        };
+        // The reference's booking is the second phone's by the first telling, at 11 by the third:
+        // where the second stands, which nothing in the first and the third names.
+        let book = What::Book { named: false, staff: false };
+        let first = happening(0, 1, 2, 10, Some(2), book);
+        let second = happening(1, 2, 2, 11, None, What::Form);
+        let third = happening(2, 3, 3, 11, Some(2), What::Chat);
+        let told = [first.clone(), second.clone(), third.clone()];
+        let as_told = end_state(&db, &tracker, &told, Looks::InTheEnd).await;
+        assert_eq!(as_told["bookings"].as_array().unwrap().len(), 1, "{as_told:#}");
+        let late = end_state(&db, &tracker, &[second, third, first], Looks::InTheEnd).await;
+        assert_eq!(late, as_told);
     }
 }

@@ -5,9 +5,11 @@
 mod support;
 
 mod api_document;
+mod api_running;
 mod architecture;
 mod bad_input;
 mod bad_values;
+mod batches;
 mod cli;
 mod cli_events;
 mod cli_running;
@@ -30,6 +32,9 @@ mod refusing_schemes;
 mod repeats;
 mod resolve;
 mod schema;
+mod settled;
 mod statements;
+mod supplied;
 mod tenants_apart;
 mod tracking;
+mod whatsapp;

@@ -97,24 +97,19 @@ both_engines! {
         assert_eq!(off["outcome"], "ignored", "nobody knows the tool: {off}");
         let text = map().to_string();
         shell.json_with(&["connection", "map", &id, "--file", "-"], &text);
-        let (mut number, mut tries) = (2, 0);
-        within_five_seconds("the map is in force", || {
-            tries += 1;
-            let mut body = call(number);
-            // Another call each time: a repeat is answered as the first was.
-            body["call"]["call_id"] = json!(format!("call_try_{tries}"));
-            send(&shell, &service, &id, &body)["outcome"] == "tracked"
-        });
-        let cancelled = send(&shell, &service, &id, &cancellation(number));
+        let mut round = 0;
+        let mut outcome_of_another = || {
+            round += 1;
+            let mut body = call(2);
+            body["call"]["call_id"] = json!(format!("another_{round}"));
+            send(&shell, &service, &id, &body)["outcome"].clone()
+        };
+        within_five_seconds("the map is in force", || outcome_of_another() == "tracked");
+        let cancelled = send(&shell, &service, &id, &cancellation(2));
         assert_eq!(cancelled["outcome"], "tracked", "{cancelled}");
         assert_eq!(db.count("bookings where status = 'cancelled'").await, 1);
         assert!(shell.json(&["connection", "map", &id, "--clear"]).get("fieldMap").is_none());
-        within_five_seconds("the map is away", || {
-            number = number % 9 + 1;
-            let mut body = call(number);
-            body["call"]["call_id"] = json!(format!("call_after_{number}"));
-            send(&shell, &service, &id, &body)["outcome"] == "needs_review"
-        });
+        within_five_seconds("the map is away", || outcome_of_another() == "needs_review");
     }
 
     async fn a_map_that_is_none_is_refused_and_changes_nothing(db: TestDb) {
@@ -166,5 +161,75 @@ both_engines! {
         assert_eq!(mixed.code, 2, "{mixed:?}");
         let neither = shell.run(&["events", "replay"]);
         assert_eq!(neither.code, 2, "{neither:?}");
+    }
+
+    async fn reading_one_tenants_events_again_leaves_the_others_alone(db: TestDb) {
+        let shell = Shell::new(&db);
+        let (service, id) = salon(&shell);
+        shell.tenant("Other");
+        let made = shell.json(&["connection", "add", "--source", "retell", "--tenant", "other",
+            "--secret", "other key"]);
+        let other = made["id"].as_str().unwrap();
+        send(&shell, &service, &id, &call(1));
+        let theirs = send(&shell, &service, other, &call(1));
+        let file = shell.file("map.json", map().to_string().as_bytes());
+        for connection in [id.as_str(), other] {
+            shell.json(&["connection", "map", connection, "--file", &file]);
+        }
+        let many = ["events", "replay", "--status", "needs_review", "--tenant", "liffey-light"];
+        assert_eq!(outcomes(&shell.json(&many)), ["tracked"]);
+        assert_eq!(outcomes(&shell.json(&many)), [""; 0]);
+        let event = shell.json(&["events", "show", theirs["eventId"].as_str().unwrap()]);
+        assert_eq!((&event["status"], &event["attempts"]), (&json!("needs_review"), &json!(1)));
+        assert_eq!(db.count("bookings").await, 1);
+        let all = shell.json(&["events", "replay", "--status", "needs_review"]);
+        assert_eq!(outcomes(&all), ["tracked"]);
+        assert_eq!(db.count("bookings").await, 2);
+    }
+
+    async fn reading_again_at_the_same_time_is_one_booking(db: TestDb) {
+        let shell = Shell::new(&db);
+        let (service, id) = salon(&shell);
+        let told: Vec<Value> = (1..=3).map(|n| send(&shell, &service, &id, &call(n))).collect();
+        let file = shell.file("map.json", map().to_string().as_bytes());
+        shell.json(&["connection", "map", &id, "--file", &file]);
+        let many = ["events", "replay", "--status", "needs_review"];
+        let ids: Vec<&str> = told.iter().filter_map(|a| a["eventId"].as_str()).collect();
+        let named = [&["events", "replay"], ids.as_slice()].concat();
+        std::thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| shell.json(&many));
+                scope.spawn(|| shell.json(&named));
+            }
+        });
+        assert_eq!(db.count("bookings").await, 3);
+        assert_eq!(db.count("booking_sightings").await, 3);
+        assert_eq!(db.count("webhook_events where status = 'tracked'").await, 3);
+    }
+
+    async fn what_a_workflow_was_refused_for_is_tracked_once_a_map_says_where_it_is(db: TestDb) {
+        let shell = Shell::new(&db);
+        shell.tenant("Liffey Light");
+        let made = shell.json(&["connection", "add", "--source", "n8n", "--tenant", "liffey-light"]);
+        let id = made["id"].as_str().unwrap();
+        let service = shell.serve();
+        let body = json!({"tenantId": "liffey-light", "bookingData": {"phone": "0871234567",
+            "behandlung": "Cut", "dateTime": "2027-04-02T15:00", "source": "web"}});
+        let file = shell.file("body.json", body.to_string().as_bytes());
+        let sent = shell.run(&["send", "n8n", &file, "--to", &service.url, "--connection", id,
+            "--json"]).json();
+        assert_eq!(sent[0]["status"], 422, "{sent}");
+        let text = json!({"fields": {"serviceName": ["/bookingData/behandlung"]}}).to_string();
+        shell.json_with(&["connection", "map", id, "--file", "-"], &text);
+        let many = ["events", "replay", "--status", "rejected", "--source", "n8n"];
+        let read = shell.json(&many);
+        assert_eq!(outcomes(&read), ["tracked"], "{read}");
+        // Its author corrects the request meanwhile: it is the same booking.
+        let mut corrected = body;
+        corrected["bookingData"]["service"] = json!("Cut");
+        let file = shell.file("body.json", corrected.to_string().as_bytes());
+        let sent = shell.json(&["send", "n8n", &file, "--to", &service.url, "--connection", id]);
+        assert_eq!(sent[0]["answer"]["bookingId"], read[0]["bookingId"], "{sent}");
+        assert_eq!(db.count("bookings").await, 1);
     }
 }

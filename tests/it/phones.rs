@@ -7,6 +7,7 @@
 
 use bookhook::domain::phone::{Phone, Region};
 use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumber, PhoneNumberFormat, PhoneNumberType};
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// How many answers of a witness must be ours too, in thousandths.
@@ -16,7 +17,18 @@ const ENOUGH: usize = 990;
 #[derive(Default)]
 struct Agreement {
     asked: usize,
-    otherwise: Vec<String>,
+    alike: usize,
+    /// What we made of each text, by the number that Google makes of it.
+    otherwise: BTreeMap<String, Vec<String>>,
+}
+
+/// Why a number of Google's is none of ours; nothing else may differ.
+fn why(googles: &str) -> Option<&'static str> {
+    match googles.trim_start_matches('+').len() {
+        1..7 => Some("a service's short number: a phone that a customer has is 7 digits or longer"),
+        16.. => Some("longer than the 15 digits that E.164 allows"),
+        _ => None,
+    }
 }
 
 impl Agreement {
@@ -29,30 +41,40 @@ impl Agreement {
         let ours = ours.ok();
         let ours = ours.as_ref().map(Phone::as_str);
         self.asked += 1;
-        if ours != expected {
-            let line = format!("{text:?} in {region:?}: {ours:?}, Google's {expected:?}");
-            self.otherwise.push(line);
+        if ours == expected {
+            self.alike += 1;
+        } else {
+            let line = format!("{text:?} in {}: {ours:?}", region.unwrap_or("no region"));
+            let googles = expected.unwrap_or("no number").to_owned();
+            self.otherwise.entry(googles).or_default().push(line);
         }
     }
 
     fn thousandths(&self) -> usize {
-        (self.asked - self.otherwise.len()) * 1000 / self.asked
+        self.alike * 1000 / self.asked
     }
 
     fn is_enough(&self, asked: usize) {
         println!("{self}");
         assert!(self.asked >= asked, "only {} were asked", self.asked);
         assert!(self.thousandths() >= ENOUGH, "{self}");
+        let unexplained: Vec<_> = self.otherwise.keys().filter(|g| why(g).is_none()).collect();
+        assert!(unexplained.is_empty(), "{unexplained:?}\n{self}");
     }
 }
 
 impl fmt::Display for Agreement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let alike = self.asked - self.otherwise.len();
-        let share = alike * 100_000 / self.asked;
+        let (alike, asked) = (self.alike, self.asked);
+        let share = alike * 100_000 / asked;
         let (whole, rest) = (share / 1000, share % 1000);
-        writeln!(f, "phones: {alike} of {} as Google's library: {whole}.{rest:03} %", self.asked)?;
-        self.otherwise.iter().take(40).try_for_each(|line| writeln!(f, "  {line}"))
+        writeln!(f, "phones: {alike} of {asked} as Google's library: {whole}.{rest:03} %")?;
+        for (googles, lines) in &self.otherwise {
+            let reason = why(googles).unwrap_or("unexplained");
+            writeln!(f, "  {googles} ({} texts): {reason}", lines.len())?;
+            lines.iter().take(3).try_for_each(|line| writeln!(f, "    {line}"))?;
+        }
+        Ok(())
     }
 }
 

@@ -1,17 +1,14 @@
 //! `connection add`.
 
-use super::secret::{Holder, read_or_make, refuse_undivided};
 use super::{account, account_ids};
+use crate::auth::connecting::{self, Made, New};
 use crate::cli::args::{self, Owner, SecretGiven};
-use crate::cli::desk::{Desk, find_tenant, random_text};
+use crate::cli::desk::{Desk, find_tenant};
 use crate::cli::error::{Error, Result};
 use crate::cli::print::Record;
 use crate::sources::Source;
-use crate::storage::Conn;
-use crate::storage::connections::{self, AccountRow, Purpose};
 use crate::tracking::can_correct;
 use clap::Args;
-use uuid::Uuid;
 
 /// Shown below the help.
 pub(super) const EXAMPLES: &str = "\
@@ -42,34 +39,26 @@ pub(in crate::cli) struct Add {
     secret: SecretGiven,
 }
 
-/// A connection to be made.
-pub(in crate::cli) struct New<'a> {
-    /// Where its deliveries come from.
-    pub(in crate::cli) source: &'static dyn Source,
-    /// The tenant it serves, by id or slug; `None` for a platform connection.
-    pub(in crate::cli) tenant: Option<&'a str>,
-    /// Its provider accounts, each with the tenant it belongs to where that is not the connection's.
-    pub(in crate::cli) accounts: Vec<(&'a str, Option<&'a str>)>,
-    /// What verifies its deliveries.
-    pub(in crate::cli) secret: &'a str,
-}
-
-/// A connection as it was made.
-pub(in crate::cli) struct Made {
-    /// The id in its address.
-    pub(in crate::cli) public_id: String,
-    tenant: Option<Uuid>,
-    verify_token: Option<String>,
-    accounts: Vec<AccountRow>,
-}
-
 /// Makes the connection, its secrets and its accounts in one transaction, and shows them.
 pub(super) async fn run(desk: &Desk, add: Add) -> Result<()> {
-    let (source, accounts) = (add.source, add.accounts()?);
-    let secret = read_or_make(source, &add.secret, desk)?;
-    let new = New { source, tenant: add.owner.tenant.as_deref(), accounts, secret: &secret };
+    let (source, named) = (add.source, add.accounts()?);
+    let secret = connecting::secret_of(source, add.secret.read()?, desk.now())?;
     let mut tx = desk.db.begin().await?;
-    let made = make(desk, &mut tx.conn(), &new).await?;
+    let conn = &mut tx.conn();
+    let tenant = match add.owner.tenant.as_deref() {
+        Some(name) => Some(find_tenant(conn, name).await?.id),
+        None => None,
+    };
+    let mut accounts = Vec::new();
+    for (account, named) in named {
+        let owner = match named {
+            Some(name) => Some(find_tenant(conn, name).await?.id),
+            None => tenant,
+        };
+        accounts.extend(owner.map(|owner| (account, owner)));
+    }
+    let new = New { source, tenant, accounts, secret: &secret };
+    let made = connecting::make(conn, &desk.key, &new, desk.now()).await?;
     tx.commit().await?;
     let functions = source.functions().map(|path| function_url(desk, path, &made));
     let record = Record::default()
@@ -121,65 +110,4 @@ fn function_url(desk: &Desk, path: &str, made: &Made) -> String {
 
 fn usage(text: &str, sentence: &str) -> Error {
     Error::Usage(format!("--account {text}: {sentence}"))
-}
-
-/// Makes a connection with its secrets and accounts.
-pub(in crate::cli) async fn make(desk: &Desk, conn: &mut Conn<'_>, new: &New<'_>) -> Result<Made> {
-    let (source, now, key) = (new.source, desk.now(), &desk.key);
-    let tenant = match new.tenant {
-        Some(name) => Some(find_tenant(conn, name).await?.id),
-        None => None,
-    };
-    let public_id = format!("cn_{}", random_text(20)?);
-    let id = connections::insert(conn, &public_id, source.name(), tenant, now).await?;
-    let holder = Holder { id, tenant, has_accounts: !new.accounts.is_empty() };
-    refuse_undivided(conn, desk, source, new.secret, &holder).await?;
-    connections::insert_secret(conn, key, id, Purpose::Signing, new.secret, now).await?;
-    let verify_token = if source.has_handshake() { Some(random_text(32)?) } else { None };
-    if let Some(token) = &verify_token {
-        connections::insert_secret(conn, key, id, Purpose::Handshake, token, now).await?;
-    }
-    let accounts = add_accounts(desk, conn, (source.name(), id, tenant), &new.accounts).await?;
-    Ok(Made { public_id, tenant, verify_token, accounts })
-}
-
-/// Gives the connection its accounts: each the tenant that is named for it, else the connection's.
-async fn add_accounts(
-    desk: &Desk,
-    conn: &mut Conn<'_>,
-    (source, connection_id, tenant): (&str, Uuid, Option<Uuid>),
-    accounts: &[(&str, Option<&str>)],
-) -> Result<Vec<AccountRow>> {
-    let mut rows = Vec::new();
-    for (account, named) in accounts {
-        let owner = match named {
-            Some(name) => Some(find_tenant(conn, name).await?.id),
-            None => tenant,
-        };
-        let Some(tenant_id) = owner else { continue };
-        let (source, account_id) = (source.to_owned(), (*account).to_owned());
-        let row = AccountRow { tenant_id, source, account_id, connection_id };
-        if !connections::insert_account(conn, &row, desk.now()).await? {
-            return Err(taken(conn, &row).await?);
-        }
-        rows.push(row);
-    }
-    Ok(rows)
-}
-
-/// Says which connection has the account already.
-async fn taken(conn: &mut Conn<'_>, wanted: &AccountRow) -> Result<Error> {
-    let accounts = connections::list_accounts(conn).await?;
-    let same = accounts.iter().find(|a| {
-        (a.tenant_id, &a.source, &a.account_id)
-            == (wanted.tenant_id, &wanted.source, &wanted.account_id)
-    });
-    let rows = connections::list(conn).await?;
-    let holder = rows.iter().find(|row| Some(row.id) == same.map(|a| a.connection_id));
-    let (account, id) =
-        (&wanted.account_id, holder.map_or("another", |row| row.public_id.as_str()));
-    Ok(Error::Refused(format!(
-        "that tenant has the account {account} on its connection {id} already; rotate that one's \
-         secret with `bookhook connection rotate`, or disable it first"
-    )))
 }

@@ -42,7 +42,8 @@ pub(super) struct Told {
 }
 
 impl Told {
-    /// True when alone it would have found nothing to change, and here it did.
+    /// True when it became more than it would have alone: it found something to change, or was
+    /// told again.
     pub(super) fn found_more(&self) -> bool {
         self.found_more
     }
@@ -142,6 +143,9 @@ impl Demo {
             (_, status) => format!("HTTP {status}"),
         };
         let tracked = outcome == EventStatus::Tracked.as_str();
+        // What waited alone was told again by another delivery of the same call.
+        let told_again = text("reason") == "told_again"
+            && expected.is_some_and(|e| e.outcome == EventStatus::NeedsReview);
         let alone = expected.filter(|e| e.only_changes()).map(|e| e.outcome);
         let tenant = tenant_of(expected.and_then(|e| e.account.as_deref()));
         let (client, bookings) = match answer {
@@ -157,7 +161,8 @@ impl Demo {
             bookings,
             is_new_client: member("isNewClient").and_then(Value::as_bool),
             expected: expected.map(|e| e.outcome),
-            found_more: tracked && alone.is_some_and(|alone| alone != EventStatus::Tracked),
+            found_more: told_again
+                || (tracked && alone.is_some_and(|alone| alone != EventStatus::Tracked)),
             outcome,
         })
     }

@@ -2,7 +2,7 @@
 
 use super::fixtures::Fixture;
 use crate::auth;
-use crate::cli::connection::add::{New, make as make_connection};
+use crate::auth::connecting::{self, New};
 use crate::cli::desk::{Desk, random_text};
 use crate::cli::error::{Error, Result};
 use crate::cli::print::Printer;
@@ -71,7 +71,8 @@ pub(super) async fn make(
     }
     let mut tx = desk.db.begin().await?;
     let made =
-        auth::make_token(&mut tx.conn(), None, Role::PlatformAdmin, "demo", desk.now()).await;
+        auth::make_token(&mut tx.conn(), None, Role::PlatformAdmin, "demo", (desk.now(), None))
+            .await;
     let (_, token) = made?;
     tx.commit().await?;
     desk.db.close().await;
@@ -121,11 +122,10 @@ async fn add(
     accounts: Vec<&str>,
     secret: &str,
 ) -> Result<String> {
-    let accounts = accounts.into_iter().map(|id| (id, None)).collect();
-    let tenant = tenant.to_string();
-    let new = New { source, tenant: Some(&tenant), accounts, secret };
+    let accounts = accounts.into_iter().map(|id| (id, tenant)).collect();
+    let new = New { source, tenant: Some(tenant), accounts, secret };
     let mut tx = desk.db.begin().await?;
-    let made = make_connection(desk, &mut tx.conn(), &new).await?;
+    let made = connecting::make(&mut tx.conn(), &desk.key, &new, desk.now()).await?;
     tx.commit().await?;
     Ok(made.public_id)
 }

@@ -98,7 +98,7 @@ fn record(row: &EventSummary, slug: Option<&String>) -> Record {
         .with("reason", &row.reason)
         .with("problems", problems)
         .with("clientId", answer.as_ref().and_then(|a| a.client_id))
-        .with("bookingId", answer.as_ref().and_then(|a| a.booking_id))
+        .with("bookingId", row.told_again_as.or(answer.as_ref().and_then(|a| a.booking_id)))
         .with("occurredAt", row.occurred_at)
         .with("receivedAt", row.received_at)
         .shown(to_the_second(row.received_at))

@@ -10,6 +10,7 @@ use crate::sources::{Source, fields};
 use crate::storage::events::{self, EventFilter};
 use crate::storage::inbox;
 use crate::tracking::Tracker;
+use crate::tracking::again::HELD;
 use crate::tracking::answer::Answer;
 use clap::Args;
 use std::collections::BTreeMap;
@@ -28,9 +29,6 @@ Examples:
 
 /// How many events are listed at a time.
 const PAGE: i64 = 500;
-
-/// Why an event was held back whatever it says: only a person who names it lets it through.
-const HELD: &[&str] = &["tenant_mismatch", "account_unknown"];
 
 /// Events to read again.
 #[derive(Args, Debug)]

@@ -50,6 +50,7 @@ fn record(row: &EventRow, connection: Option<String>) -> Record {
         .with("accountId", &row.account_id)
         .with("status", &row.status)
         .with("reason", &row.reason)
+        .with("toldAgainAs", row.told_again_as)
         .with("problems", json(&row.problems))
         .with("understood", row.understood.as_deref().map(json))
         .with("overrides", row.overrides.as_deref().map(json))

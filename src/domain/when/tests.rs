@@ -55,6 +55,7 @@ fn an_epoch_is_in_seconds_or_milliseconds() {
     assert_eq!(read("1773051302").as_deref(), Ok("2026-03-09T10:15:02Z"));
     assert_eq!(read("1773051302417").as_deref(), Ok("2026-03-09T10:15:02.417Z"));
     assert_eq!(read("1773051302.5").as_deref(), Ok("2026-03-09T10:15:02.500Z"));
+    assert_eq!(read("1773051302417.0").as_deref(), Ok("2026-03-09T10:15:02.417Z"));
     assert_eq!(read("20260402").err(), Some(NotATime::Unreadable));
     assert_eq!(read("100000000000").err(), Some(NotATime::OutOfRange));
 }
@@ -137,6 +138,9 @@ fn the_order_of_a_date_in_digits_is_the_tenants() {
     assert_eq!(american.date("2026-03-04"), third);
     assert_eq!(american.date("14/03/2026"), None);
     assert_eq!(american.date("03.04.2026"), None);
+    let moment = american.instant("12/25/2026 3:00 PM").map(|at| at.to_rfc3339());
+    assert_eq!(moment.as_deref(), Ok("2026-12-25T15:00:00+00:00"));
+    assert_eq!(dublin().instant("12/25/2026 3:00 PM"), Err(NotATime::Unreadable));
     let year_first = Calendar { order: DateOrder::Ymd, ..dublin() };
     assert_eq!(year_first.date("04/03/2026"), None);
 }
@@ -194,6 +198,11 @@ fn a_named_day_counts_from_when_it_was_said_where_the_tenant_is() {
     }
     assert_eq!(at("friday 10:00").as_deref(), Ok("2026-04-03T09:00:00+00:00"));
     assert_eq!(calendar.together("tomorrow", "3pm").ok(), calendar.instant("tomorrow 3pm").ok());
+    // A whole date behind the weekday says which one is meant.
+    let whole = at("Thursday, 2 April 2026 at 3pm");
+    assert_eq!(whole.as_deref(), Ok("2026-04-02T14:00:00+00:00"));
+    assert_eq!(calendar.date("Thursday, 2 April 2026"), NaiveDate::from_ymd_opt(2026, 4, 2));
+    assert_eq!(at("Friday, 2 April 2026 at 3pm").err(), Some(NotATime::Unreadable));
     assert_eq!(at("tomorrow").err(), Some(NotATime::NoClock));
     assert_eq!(at("tomorrow 1:30 am").err(), Some(NotATime::InGap));
     for text in [

@@ -60,7 +60,7 @@ impl From<EventSummary> for EventJson {
             reason: row.reason,
             problems: serde_json::from_str(&row.problems).unwrap_or_default(),
             client_id: answer.as_ref().and_then(|a| a.client_id),
-            booking_id: answer.as_ref().and_then(|a| a.booking_id),
+            booking_id: row.told_again_as.or(answer.as_ref().and_then(|a| a.booking_id)),
             occurred_at: row.occurred_at,
             received_at: row.received_at,
             attempts: row.attempts,
@@ -111,6 +111,7 @@ impl DetailJson {
             occurred_at: row.occurred_at,
             received_at: row.received_at,
             attempts: row.attempts,
+            told_again_as: row.told_again_as,
         });
         // What waited when it was answered may have found its booking since.
         if let Some(booking) = booking {
@@ -136,9 +137,15 @@ impl DetailJson {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(in crate::http) struct EventQuery {
+    /// Only those in this state.
+    #[param(inline)]
     status: Option<EventStatus>,
+    /// Only those of this source.
     source: Option<String>,
+    /// How many rows a page has.
+    #[param(minimum = 1, maximum = 100, default = 25)]
     limit: Option<i64>,
+    /// The `nextCursor` of the page before.
     cursor: Option<String>,
 }
 

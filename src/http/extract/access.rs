@@ -4,12 +4,14 @@
 
 use super::{shared, token};
 use crate::auth::{self, Access, AuthError, Permission};
+use crate::domain::channel::TenantStatus;
 use crate::domain::tenant::TenantSettings;
 use crate::http::Shared;
 use crate::http::problem::Problem;
 use crate::storage::tenants;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
+use actix_web::http::StatusCode;
 use actix_web::middleware::Next;
 use actix_web::{Error, FromRequest, HttpMessage as _, HttpRequest};
 use std::future::{Ready, ready};
@@ -140,6 +142,10 @@ async fn tenant(request: &HttpRequest) -> Result<TenantSettings, Problem> {
     let mut reader = shared(request)?.db.reader().await?;
     let row = tenants::find(&mut reader.conn(), named).await?;
     let row = row.filter(|row| by.reaches(row.id)).ok_or_else(Problem::not_found)?;
+    if row.status != TenantStatus::Active.as_str() && !by.may(Permission::Platform) {
+        let detail = "this tenant is disabled; a platform_admin can enable it again";
+        return Err(Problem::new(StatusCode::FORBIDDEN, "tenant_disabled", detail));
+    }
     Ok(row.settings()?)
 }
 

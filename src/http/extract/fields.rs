@@ -35,7 +35,7 @@ impl<T> Patch<T> {
         }
     }
 
-    /// The value, where there is one.
+    /// The value, where one was sent.
     pub(in crate::http) fn value(self) -> Option<T> {
         match self {
             Self::Value(value) => Some(value),
@@ -78,11 +78,25 @@ impl Fields {
         self.faults.push(Fault::at(&pointer, code, detail, name, value.as_deref()));
     }
 
+    /// Notes a fault of a member of a member.
+    pub(in crate::http) fn fault_at(&mut self, name: &str, inner: &str, code: &str, detail: &str) {
+        let escaped = |text: &str| text.replace('~', "~0").replace('/', "~1");
+        let pointer = format!("{}/{}/{}", self.at, escaped(name), escaped(inner));
+        self.faults.push(Fault::at(&pointer, code, detail, name, None));
+    }
+
     /// Notes that a required member is missing, when it is.
     pub(in crate::http) fn require(&mut self, name: &'static str) {
         self.known.push(name);
         if self.members.get(name).is_none_or(Value::is_null) {
             self.fault(name, "required", &format!("{name} is required"));
+        }
+    }
+
+    /// Notes a fault where a member was sent as `null` that can't be empty.
+    pub(in crate::http) fn refuse_null(&mut self, name: &'static str) {
+        if self.members.get(name).is_some_and(Value::is_null) {
+            self.fault(name, "required", &format!("{name} can't be emptied; leave it out"));
         }
     }
 
@@ -122,6 +136,15 @@ impl Fields {
     /// A text of 1 to `max` characters once its ends are trimmed.
     pub(in crate::http) fn text(&mut self, name: &'static str, max: usize) -> Patch<String> {
         self.take(name, |value| text(value, max))
+    }
+
+    /// A text of 1 to `max` characters as it was written: a secret.
+    pub(in crate::http) fn exact_text(&mut self, name: &'static str, max: usize) -> Patch<String> {
+        self.take(name, |value| {
+            let text = value.as_str().filter(|text| (1..=max).contains(&text.chars().count()));
+            let wrong = || ("text_invalid", format!("send a text of 1 to {max} characters"));
+            text.map(str::to_owned).ok_or_else(wrong)
+        })
     }
 
     /// A whole number in a range.

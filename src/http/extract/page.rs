@@ -87,3 +87,15 @@ impl Span {
         Page { data, has_more, next_cursor }
     }
 }
+
+impl<T> Page<T> {
+    /// The rows.
+    pub(in crate::http) fn rows(&self) -> &[T] {
+        &self.data
+    }
+
+    /// The same page of other rows: what is shown of them.
+    pub(in crate::http) fn with<U>(self, data: Vec<U>) -> Page<U> {
+        Page { data, has_more: self.has_more, next_cursor: self.next_cursor }
+    }
+}

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 const MOST_BYTES: usize = 512;
 
 /// A pointer to one value in an event.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub(super) struct Pointer(Vec<String>);
 

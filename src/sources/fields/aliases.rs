@@ -188,10 +188,18 @@ fn index(table: &[(Field, &'static [&'static str])]) -> Index {
 }
 
 /// The field that a normalised name means, and its place among the field's aliases (the lower,
-/// the better).
+/// the better). The table has its German names without umlauts, as programs write them.
 pub(super) fn field_of(name: &str, in_tool: bool) -> Option<(Field, usize)> {
+    if name.contains(['ä', 'ö', 'ü', 'ß']) {
+        return field_of(&without_umlauts(name), in_tool);
+    }
     let found = EVERYWHERE.get(name);
     found.or_else(|| IN_TOOLS.get(name).filter(|_| in_tool)).copied()
+}
+
+fn without_umlauts(name: &str) -> String {
+    let pairs = [("ä", "ae"), ("ö", "oe"), ("ü", "ue"), ("ß", "ss")];
+    pairs.iter().fold(name.to_owned(), |name, (from, to)| name.replace(from, to))
 }
 
 /// True when a normalised name means this field in a booking tool's answer.
@@ -250,6 +258,11 @@ mod tests {
             field_of(&normalise("Caller's email id"), false).map(|f| f.0),
             Some(Field::Email)
         );
+        // With umlauts in one piece, in two, and written out.
+        for name in ["Kundenpräferenzen", "kundenpra\u{308}ferenzen", "KUNDENPRAEFERENZEN"] {
+            let found = field_of(&normalise(name), false).map(|(field, _)| field);
+            assert_eq!(found, Some(Field::Notes), "{name}");
+        }
         assert_eq!(field_of("clientid", false), None);
         assert_eq!(field_of("clientid", true).map(|f| f.0), Some(Field::ExternalClient));
     }

@@ -16,6 +16,14 @@ pub struct Found {
     pub raw: Raw,
 }
 
+impl Found {
+    /// True for what a person supplied: it stands nowhere in the body.
+    #[must_use]
+    pub fn is_by_person(&self) -> bool {
+        self.pointer.is_empty()
+    }
+}
+
 /// Where an object stands in the caller's body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {

@@ -3,7 +3,7 @@
 use super::aliases::Field;
 use super::draft::{Draft, Found, StartFound};
 use super::understood::{Told, Understood};
-use super::values::{Raw, email, is_anyone, minutes, normalise};
+use super::values::{MOST_KEPT, Raw, email, is_anyone, minutes, normalise};
 use crate::domain::booking::{ExternalBooking, ExternalClient};
 use crate::domain::channel::{Channel, PaymentStatus};
 use crate::domain::money::{Currency, Money};
@@ -73,7 +73,7 @@ impl Draft {
             payment_status: reader.payment_status(),
             account: reader.account(provider.clone()),
             external_booking: reader.external_booking(provider),
-            notes: reader.text(Field::Notes, NOTES),
+            notes: reader.text(Field::Notes, MOST_KEPT),
             home: self.home.clone(),
             set_by_person: self.by_person.clone(),
             problems: Vec::new(),
@@ -86,8 +86,6 @@ impl Draft {
 
 /// The most characters of a name, a service, a kind.
 const NAME: usize = 200;
-/// The most characters of notes.
-const NOTES: usize = 5000;
 /// The most characters of somebody else's id.
 const ID: usize = 200;
 /// The most characters of a provider's name.
@@ -142,7 +140,7 @@ impl Reader<'_> {
         let region = self.rules.tenant.default_region;
         let read = found.raw.text().and_then(|text| Phone::parse(text, region).ok());
         let known = |s: &Sender| s.phone.is_some() || s.whatsapp_id.is_some();
-        if read.is_none() && (found.pointer.is_empty() || !self.rules.sender.is_some_and(known)) {
+        if read.is_none() && (found.is_by_person() || !self.rules.sender.is_some_and(known)) {
             let detail =
                 "It is not a valid phone number; send it with its country code, as +353871234567.";
             self.note(Field::Phone, &found, "phone_invalid", detail);
@@ -251,8 +249,8 @@ impl Reader<'_> {
     }
 
     fn source(&mut self) -> Option<Channel> {
-        let found = self.found(Field::Source).filter(|_| self.rules.contract);
-        let Some(found) = found else {
+        let heard = |found: &Found| self.rules.contract || found.is_by_person();
+        let Some(found) = self.found(Field::Source).filter(heard) else {
             return self.rules.channel;
         };
         let word = found.raw.text().map(normalise).unwrap_or_default();
@@ -267,7 +265,7 @@ impl Reader<'_> {
     fn told(&mut self) -> Option<Told> {
         let found = self.found(Field::Status)?;
         let read = found.raw.text().and_then(Told::parse);
-        if read.is_none() && (self.rules.contract || found.pointer.is_empty()) {
+        if read.is_none() && (self.rules.contract || found.is_by_person()) {
             let detail = "It is not one of pending, confirmed, completed, cancelled, no_show, \
                           rescheduled.";
             self.note(Field::Status, &found, "status_unknown", detail);
@@ -286,7 +284,7 @@ impl Reader<'_> {
             "refunded" => Some(PaymentStatus::Refunded),
             _ => None,
         };
-        if read.is_none() && self.rules.contract {
+        if read.is_none() && (self.rules.contract || found.is_by_person()) {
             let detail = "It is not one of pending, deposit_paid, paid, refunded.";
             self.note(Field::PaymentStatus, &found, "payment_status_unknown", detail);
         }
@@ -309,8 +307,10 @@ impl Reader<'_> {
         let client = self.either(Field::PhorestClient, Field::ExternalClient);
         let business = self.either(Field::PhorestBusiness, Field::Business);
         let branch = self.either(Field::PhorestBranch, Field::Branch);
-        let contract = self.rules.contract;
-        let (client_id, is_phorest) = client.filter(|(id, _)| contract || !may_be_ours(id))?;
+        let told = self.rules.contract
+            || self.is_set(Field::PhorestClient)
+            || self.is_set(Field::ExternalClient);
+        let (client_id, is_phorest) = client.filter(|(id, _)| told || !may_be_ours(id))?;
         Some(ExternalClient {
             provider: provider.filter(|_| !is_phorest).unwrap_or_else(|| PHOREST.to_owned()),
             client_id,
@@ -328,10 +328,17 @@ impl Reader<'_> {
             (None, Some(id)) => (id, provider),
             (None, None) => return None,
         };
-        // Only a program's own post can say whose a reference is, or whoever mapped its fields.
-        let told = provider.filter(|_| self.rules.contract);
+        // Only a program's own post can say whose a reference is, whoever mapped its fields, or
+        // whoever supplied it.
+        let set = [Field::PhorestBooking, Field::ExternalBooking, Field::Provider];
+        let is_set = set.into_iter().any(|field| self.is_set(field)) && !may_be_ours(&id);
+        let told = provider.filter(|_| self.rules.contract || is_set);
         let mapped = self.rules.provider.filter(|_| !may_be_ours(&id)).map(str::to_owned);
         Some(ExternalBooking { provider: told.or(mapped), id })
+    }
+
+    fn is_set(&self, field: Field) -> bool {
+        self.found(field).is_some_and(|found| found.is_by_person())
     }
 }
 

@@ -204,7 +204,7 @@ impl Understood {
     /// What could not be read, beside everything that could.
     #[must_use]
     pub fn review(&self) -> Review {
-        Review { problems: self.problems.clone(), understood: self.to_map() }
+        Review { problems: self.problems.clone(), understood: self.to_map(), told: None }
     }
 
     /// Notes that a field is not there, unless it is there and its problem is noted already.

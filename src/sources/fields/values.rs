@@ -3,6 +3,9 @@
 use serde_json::Value;
 use unicode_normalization::UnicodeNormalization;
 
+/// The most characters of any field, which are those of notes.
+pub(super) const MOST_KEPT: usize = 5000;
+
 /// A value as it stood in the body, before anything is read into it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Raw {
@@ -43,6 +46,21 @@ impl Raw {
         match self {
             Self::Text(text) | Self::Number(text) => Some(text),
             Self::Flag(_) | Self::Many => None,
+        }
+    }
+
+    /// The same value, where it is longer than anything that is kept only its beginning: still too
+    /// long for every field, and, with a letter behind it, never what only began like a value.
+    #[must_use]
+    pub(in crate::sources) fn bounded(self) -> Self {
+        let cut = |text: String| match text.char_indices().nth(MOST_KEPT) {
+            Some((end, _)) => text.get(..end).unwrap_or_default().to_owned() + "…x",
+            None => text,
+        };
+        match self {
+            Self::Text(text) => Self::Text(cut(text)),
+            Self::Number(text) => Self::Number(cut(text)),
+            other => other,
         }
     }
 

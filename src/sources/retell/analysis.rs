@@ -25,12 +25,26 @@ pub(super) enum Verdict {
 }
 
 impl Conversation<'_> {
-    /// The verdict of the analysis; of a call without one, that it says nothing.
+    /// The verdict of the analysis; where it says nothing, what the agent noted, as far as that is
+    /// an outcome with a time: a time alone is what was asked for, and an outcome alone will be
+    /// told by the analysis.
     pub(super) fn verdict(&self) -> Verdict {
         let mut draft = self.begun(&BTreeMap::new(), None);
         draft.add(&self.custom.0, &self.custom.1, Take::All);
         // A start that is mapped from elsewhere, the call's own metadata, is not told by the call.
-        verdict(&draft, draft.has_start_in(&self.custom.1))
+        let analysed = verdict(&draft, draft.has_start_in(&self.custom.1));
+        if analysed != Verdict::Silent {
+            return analysed;
+        }
+        draft.add(&self.collected.0, &self.collected.1, Take::All);
+        match verdict(&draft, false) {
+            noted @ (Verdict::Booked | Verdict::Cancelled | Verdict::Moved)
+                if draft.has_start_in(&self.collected.1) =>
+            {
+                noted
+            }
+            _ => Verdict::Silent,
+        }
     }
 }
 

@@ -141,6 +141,7 @@ skimmed! {
         call_id "call_id": Raw<'a>,
         chat_id "chat_id": Raw<'a>,
         direction "direction": Raw<'a>,
+        end_timestamp "end_timestamp": Raw<'a>,
         from_number "from_number": Raw<'a>,
         to_number "to_number": Raw<'a>,
         metadata "metadata": Raw<'a>,
@@ -181,6 +182,11 @@ impl<'a> Talk<'a> {
     pub(super) fn lines(&self) -> &[&'a RawValue] {
         let lines = self.transcript_with_tool_calls.as_deref();
         lines.or(self.message_with_tool_calls.as_deref()).unwrap_or_default()
+    }
+
+    /// When it was over.
+    pub(super) fn ended_at(&self) -> Option<DateTime<Utc>> {
+        when::absolute(&json::word(self.end_timestamp)?)
     }
 
     /// What the analysis filled in.

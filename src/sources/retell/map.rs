@@ -7,9 +7,10 @@ use super::names::{Job, Jobs};
 use super::tools::{self, End, ToolCall};
 use crate::domain::booking::ChangeOf;
 use crate::domain::channel::{BookingStatus, Channel};
-use crate::sources::fieldmap::Document;
+use crate::domain::tenant::TenantSettings;
+use crate::sources::fieldmap::{Document, Event};
 use crate::sources::fields::{Draft, Field, Place, Rules, Sender, Take, Told, Understood};
-use crate::sources::{Item, Malformed, Mapped, Reading, Review, Telling, json, tell};
+use crate::sources::{Item, Malformed, Mapped, Meant, Reading, Review, Telling, json, tell};
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -42,9 +43,9 @@ pub(super) fn map(item: &Item, reading: &Reading<'_>) -> Vec<Mapped> {
 }
 
 /// The whole event, where a field map leads into it.
-fn whole(item: &Item, reading: &Reading<'_>) -> Option<Value> {
+fn whole(item: &Item, reading: &Reading<'_>) -> Option<Event> {
     reading.map.filter(|map| map.reads_event() || item.kind == FUNCTION)?;
-    json::object(&item.raw).ok().map(Value::Object)
+    json::object(&item.raw).ok().map(|root| Event::new(Value::Object(root)))
 }
 
 /// A document with what a tool was asked and what it answered.
@@ -55,6 +56,17 @@ fn beside<'a>(document: Document<'a>, tool: Option<&'a ToolCall>) -> Document<'a
         &tool.answer,
         Place::inside_text(&tool.answered_at),
     )
+}
+
+/// The beginning, unless it was another day at the tenant's before the end: then nobody knows which
+/// of the two "tomorrow" was counted from.
+fn on_one_day(
+    began: DateTime<Utc>,
+    ended: Option<DateTime<Utc>>,
+    tenant: &TenantSettings,
+) -> Option<DateTime<Utc>> {
+    let day = |at: DateTime<Utc>| at.with_timezone(&tenant.timezone).date_naive();
+    ended.is_none_or(|ended| day(ended) == day(began)).then_some(began)
 }
 
 /// A word for an event that is never read: one of a closed list.
@@ -82,9 +94,10 @@ pub(super) struct Conversation<'a> {
     pub(super) custom: (Map<String, Value>, Place),
     /// What the agent noted, and where.
     pub(super) collected: (Map<String, Value>, Place),
-    told_at: DateTime<Utc>,
+    /// When its words were said, where that is sure to the day.
+    told_at: Option<DateTime<Utc>>,
     /// The whole event, where a field map leads into it.
-    event: Option<Value>,
+    event: Option<Event>,
     reading: &'a Reading<'a>,
 }
 
@@ -135,9 +148,10 @@ impl<'a> Conversation<'a> {
         let phone = user.or_else(|| talk.caller(reading.tenant));
         let place = |inner: &str| Place::object(&format!("{base}/{inner}"));
         let custom_at = place(&format!("{analysis}/custom_analysis_data"));
-        let told_at = item.occurred_at.unwrap_or(reading.received_at).min(reading.received_at);
+        let began = item.occurred_at.unwrap_or(reading.received_at).min(reading.received_at);
+        let ended = if item.kind == FUNCTION { Some(reading.received_at) } else { talk.ended_at() };
         let tools = tools::all(talk.lines(), &format!("{base}/{list}"), Jobs(reading.map));
-        let into = reading.received_at - told_at;
+        let into = reading.received_at - began;
         Self {
             context: talk.context(),
             sender: Sender { phone, ..Sender::default() },
@@ -148,7 +162,7 @@ impl<'a> Conversation<'a> {
             seq_of_function: i32::try_from(into.num_milliseconds()).unwrap_or(i32::MAX),
             custom: (talk.custom().unwrap_or_default(), custom_at),
             collected: (talk.collected().unwrap_or_default(), place("collected_dynamic_variables")),
-            told_at,
+            told_at: item.occurred_at.and(on_one_day(began, ended, reading.tenant)),
             event: whole(item, reading),
             reading,
         }
@@ -157,6 +171,10 @@ impl<'a> Conversation<'a> {
     /// What the tools did; what one left open, the analysis settles where it can only mean that
     /// one. Where no tool did anything the analysis speaks alone.
     fn map(&self) -> Vec<Mapped> {
+        if self.tools.len() > tools::MOST {
+            let detail = "The conversation has more than 1000 calls of booking tools.";
+            return vec![Mapped::NeedsReview(Review::whole("too_many_tool_calls", detail))];
+        }
         let verdict = self.verdict();
         let open = self.tools.iter().filter(|tool| tool.end == End::Unclear).count();
         let tellings = self.tools.iter().filter_map(|tool| match (tool.end, verdict) {
@@ -265,7 +283,9 @@ impl<'a> Conversation<'a> {
         understood.home = Some(Place::inside_text(&tool.answered_at));
         let detail = "The tool's answer does not say for certain whether it was done.";
         understood.missing("", "result_unclear", "status", detail);
-        Mapped::NeedsReview(understood.review())
+        let meant = if tool.job.books() { Meant::Booking } else { Meant::Change };
+        let telling = self.telling(&tool.item, tool.seq, tool.told_as.clone());
+        tell::review(understood.review(), meant, telling)
     }
 
     /// A call of a function of ours, in the middle of a conversation: not settled before its end.
@@ -311,7 +331,7 @@ impl<'a> Conversation<'a> {
             Verdict::Booked | Verdict::Unclear => {
                 let detail = "Nothing says for certain whether this was booked.";
                 understood.missing("appointment_booked", "booked_unclear", "status", detail);
-                Mapped::NeedsReview(understood.review())
+                tell::review(understood.review(), Meant::Booking, telling)
             }
         }
     }
@@ -319,7 +339,7 @@ impl<'a> Conversation<'a> {
     fn rules(&self) -> Rules<'_> {
         Rules {
             tenant: self.reading.tenant,
-            told_at: Some(self.told_at),
+            told_at: self.told_at,
             contract: false,
             channel: Some(self.channel),
             sender: Some(&self.sender),

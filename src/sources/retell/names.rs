@@ -52,7 +52,7 @@ fn job_of(tool: &str) -> Job {
     const NOUNS: &[&str] = &["appointment", "booking", "job", "reservation"];
     const NOT: &[&str] = &[
         "check", "avail", "status", "lookup", "list", "find", "search", "detail", "link", "sms",
-        "email", "reminder", "draft", "prepare", "validate", "quote", "slot",
+        "email", "reminder", "draft", "prepare", "validate", "quote", "slot", "payment", "invoice",
     ];
     let name = normalise(tool);
     let about = |rest: &str| NOUNS.iter().any(|noun| rest.contains(noun));
@@ -60,13 +60,13 @@ fn job_of(tool: &str) -> Job {
         |verbs: &[&str]| verbs.iter().any(|verb| name.strip_prefix(verb).is_some_and(about));
     if NOT.iter().any(|word| name.contains(word)) {
         Job::Other
-    } else if name == "cancel" || after(&["cancel"]) {
+    } else if name == "cancel" || after(&["cancel", "delete", "remove"]) {
         Job::Cancel
     } else if name == "reschedule" || after(&["reschedule", "move", "change"]) {
         Job::Move
     } else if after(&["confirm"]) {
         Job::Confirm
-    } else if after(&["book", "create", "start"]) {
+    } else if name == "book" || after(&["book", "create", "make", "schedule", "start"]) {
         Job::Book
     } else {
         Job::Other
@@ -88,17 +88,21 @@ mod tests {
     fn a_tool_is_known_by_what_it_does() {
         for name in [
             "book_appointment", "book_appointment_cal", "create_booking", "create-booking",
-            "bookAppointment", "Book Appointment", "book_job", "start_booking",
+            "bookAppointment", "Book Appointment", "book_job", "start_booking", "book",
+            "schedule_appointment", "make_reservation",
         ] {
             assert_eq!(job_of(name), Job::Book, "{name}");
         }
         assert_eq!(job_of("confirm_booking"), Job::Confirm);
         assert_eq!(job_of("cancel_appointment"), Job::Cancel);
+        assert_eq!(job_of("delete_booking"), Job::Cancel);
         assert_eq!(job_of("reschedule_appointment"), Job::Move);
         for name in [
             "check_availability", "check_availability_cal", "end_call", "transfer_call", "booking",
             "book_appointment_check", "create_booking_link", "collect_appointment_data", "",
             "get_appointment", "create_client", "confirm_booking_sms", "приём",
+            "schedule_callback", "make_payment_for_booking", "book_slot_check",
+            "create-embellics-client",
         ] {
             assert_eq!(job_of(name), Job::Other, "{name}");
         }

@@ -42,7 +42,12 @@ pub(super) enum End {
     Unclear,
 }
 
-/// All calls of booking tools, in order. `base` is the pointer of the transcript.
+/// The most calls of booking tools that are read of one conversation: far more than anybody makes,
+/// and few enough that what a field map adds to each stays in proportion.
+pub(super) const MOST: usize = 1000;
+
+/// All calls of booking tools, in order, or one more than [`MOST`]. `base` is the pointer of the
+/// transcript.
 pub(super) fn all(lines: &[&RawValue], base: &str, jobs: Jobs<'_>) -> Vec<ToolCall> {
     let results = results(lines);
     let mut items = HashSet::new();
@@ -55,6 +60,9 @@ pub(super) fn all(lines: &[&RawValue], base: &str, jobs: Jobs<'_>) -> Vec<ToolCa
                 call.item = format!("{}#{place}", call.item);
             }
             calls.push(call);
+        }
+        if calls.len() > MOST {
+            break;
         }
     }
     calls
@@ -199,7 +207,7 @@ fn flags_of(level: &Map<String, Value>, job: Job) -> Vec<bool> {
         match normalise(key).as_str() {
             "success" | "successful" | "succeeded" | "ok" => yes_no(&raw),
             "error" | "errors" => Some(yes_no(&raw) == Some(false)),
-            "status" => status_flag(raw.text()?, job),
+            "status" | "result" | "state" => status_flag(raw.text()?, job),
             key if is_field(key, Field::Booked) => yes_no(&raw),
             _ => None,
         }
@@ -236,24 +244,36 @@ fn read_prose(text: &str, job: Job) -> (Map<String, Value>, Option<bool>) {
         "not ", "n't", "no ", "unable", "fail", "error", "sorry", "unavailable", "taken",
         "already", "conflict", "however", "but ", "pending", "invalid", "unsuccessful",
     ];
-    let done: &[&str] = match job {
-        Job::Cancel => &["cancelled", "canceled", "appointment cancelled", "booking cancelled"],
-        Job::Move => &["rescheduled", "moved", "appointment rescheduled", "appointment moved"],
-        _ => &[
-            "booked", "confirmed", "success", "appointment booked", "appointment confirmed",
-            "appointment created", "booking confirmed", "booking created",
-        ],
-    };
-    let words = text.trim().to_lowercase();
-    let words = words.trim_start_matches(|c: char| !c.is_alphanumeric());
-    let begins = done.iter().any(|done| words.starts_with(done));
-    let denies = NOT.iter().any(|not| words.contains(not));
-    let said = match (begins, denies) {
-        (true, false) => Some(true),
+    const IF: &[&str] = &["only ", "once ", "until", "unless", " if ", "waiting"];
+    let words = text.to_lowercase();
+    let any = |list: &[&str]| list.iter().any(|word| words.contains(word));
+    let said = match (begins_done(&words, job), any(NOT)) {
+        (true, false) if !any(IF) => Some(true),
         (false, true) => Some(false),
         _ => None,
     };
     (reference_in(text).into_iter().collect(), said)
+}
+
+/// True when a sentence begins by saying that it is done: `Booked: …`, `Your appointment has been
+/// made`. What was made or created may be a note; with the noun before it, it is the booking.
+fn begins_done(words: &str, job: Job) -> bool {
+    const NOUNS: &[&str] = &["appointment", "booking", "reservation", "job"];
+    const BEFORE: &[&str] = &["your", "the", "is", "was", "has", "been", "now", "successfully"];
+    let (done, with_noun): (&[&str], &[&str]) = match job {
+        Job::Cancel => (&["cancelled", "canceled"], &[]),
+        Job::Move => (&["rescheduled", "moved"], &[]),
+        _ => (&["booked", "confirmed", "success"], &["created", "made", "scheduled", "successful"]),
+    };
+    let mut named = false;
+    for word in words.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()) {
+        if NOUNS.contains(&word) {
+            named = true;
+        } else if !BEFORE.contains(&word) {
+            return done.contains(&word) || (named && with_noun.contains(&word));
+        }
+    }
+    false
 }
 
 /// The reference that a sentence names: `ref NB-2207`.
@@ -289,12 +309,23 @@ mod tests {
             (r#"{"booking_id":"A1"}"#, End::Done),
             ("true", End::Done),
             ("Booked: Brow Lamination, ref NB-2207", End::Done),
+            ("Your appointment has been booked for Tuesday at 3 PM.", End::Done),
+            ("Appointment successfully scheduled!", End::Done),
+            ("Successfully booked", End::Done),
+            ("Success", End::Done),
+            (r#"{"result":"success"}"#, End::Done),
             (r#"{"success":false}"#, End::NotDone),
             (r#"{"success":true,"booked":false}"#, End::NotDone),
             (r#"{"error":"slot taken"}"#, End::NotDone),
             ("Sorry, that time is taken.", End::NotDone),
             ("Booked? No, that did not work.", End::Unclear),
             ("Thanks!", End::Unclear),
+            ("Successfully", End::Unclear),
+            ("Your booking is confirmed once the deposit is paid.", End::Unclear),
+            ("The appointment will be booked.", End::Unclear),
+            ("Created a note for the salon.", End::Unclear),
+            ("Arrive only five minutes early.", End::Unclear),
+            ("The booking was cancelled", End::Unclear),
             ("", End::Unclear),
             ("{}", End::Unclear),
             (r#"{"message":"ok"}"#, End::Unclear),

@@ -4,17 +4,18 @@ use super::message::{AT, Message};
 use super::{choice, flow, system, text};
 use crate::domain::channel::Channel;
 use crate::domain::problem::Problem;
-use crate::sources::fieldmap::Document;
+use crate::sources::fieldmap::{Document, Event};
 use crate::sources::fields::{Draft, Place, Rules, Understood};
 use crate::sources::{Item, Lead, Malformed, Mapped, Reading, Telling, json};
+use serde_json::Value;
 
 /// Reads one event: a message, an echo of a message of the business, or a change of an id.
 pub(super) fn map(item: &Item, reading: &Reading<'_>) -> Vec<Mapped> {
-    let root = match json::object(&item.raw) {
-        Ok(root) => serde_json::Value::Object(root),
+    let event = match json::object(&item.raw) {
+        Ok(root) => Event::new(Value::Object(root)),
         Err(Malformed { problem }) => return vec![Mapped::NeedsReview(problem.into())],
     };
-    let Some(value) = root.pointer("/entry/0/changes/0/value") else {
+    let Some(value) = event.value().pointer("/entry/0/changes/0/value") else {
         return vec![ignored("message_unreadable")];
     };
     if value.get("message_echoes").is_some() {
@@ -23,7 +24,7 @@ pub(super) fn map(item: &Item, reading: &Reading<'_>) -> Vec<Mapped> {
     if let Some(update) = value.pointer("/user_id_update/0/user_id") {
         return vec![system::id_update(update)];
     }
-    match Message::of(&root, value, item, reading) {
+    match Message::of(&event, value, item, reading) {
         Some(message) if message.text("group_id").is_some() => vec![ignored("group_message")],
         Some(message) if message.text("type") == Some("system") => system::map(&message),
         Some(message) => vec![message.map()],

@@ -2,6 +2,7 @@
 
 use crate::domain::person::WhatsAppId;
 use crate::domain::phone::Phone;
+use crate::sources::fieldmap::Event;
 use crate::sources::fields::Sender;
 use crate::sources::{Item, Reading, json};
 use serde_json::{Map, Value};
@@ -14,7 +15,7 @@ pub(super) struct Message<'a> {
     /// The message's own object.
     pub(super) object: &'a Map<String, Value>,
     /// The event it is in.
-    pub(super) event: &'a Value,
+    pub(super) event: &'a Event,
     /// Who sent it.
     pub(super) sender: Sender,
     /// Its event.
@@ -26,7 +27,7 @@ pub(super) struct Message<'a> {
 impl<'a> Message<'a> {
     /// The message of a change's value; the sender is named by it and by the contact beside it.
     pub(super) fn of(
-        event: &'a Value,
+        event: &'a Event,
         value: &'a Value,
         item: &'a Item,
         reading: &'a Reading<'a>,

@@ -97,9 +97,21 @@ impl TestApp {
         app
     }
 
+    /// Starts a service that lets each token ask so often a second.
+    pub(crate) async fn start_at(db: &TestDb, api_rate: u32) -> Self {
+        let api_rate = api_rate.try_into().unwrap();
+        let (app, ready) = Self::launch_with(db, Settings { api_rate, ..settings(&db.url) }).await;
+        ready.await.expect("the service gets ready");
+        app
+    }
+
     /// Starts a service and does not wait: the receiver hears when it is ready.
     pub(crate) async fn launch(db: &TestDb) -> (Self, oneshot::Receiver<()>) {
-        let app: App = app::build(&settings(&db.url), Clock::system()).await.unwrap();
+        Self::launch_with(db, settings(&db.url)).await
+    }
+
+    async fn launch_with(db: &TestDb, settings: Settings) -> (Self, oneshot::Receiver<()>) {
+        let app: App = app::build(&settings, Clock::system()).await.unwrap();
         let url = app.url();
         let (stop, stopped) = oneshot::channel();
         let (say_ready, ready) = oneshot::channel();
@@ -188,7 +200,7 @@ impl TestApp {
     /// A token of this role; `None` for the whole platform.
     pub(crate) async fn token(&self, role: Role, tenant: Option<Uuid>) -> String {
         let mut tx = self.db.begin().await.unwrap();
-        let made = auth::make_token(&mut tx.conn(), tenant, role, "test", now()).await;
+        let made = auth::make_token(&mut tx.conn(), tenant, role, "test", (now(), None)).await;
         tx.commit().await.unwrap();
         made.unwrap().1
     }

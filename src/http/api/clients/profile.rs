@@ -163,7 +163,7 @@ async fn profile(
     let latest = bookings::list_by_client(conn, of, id, LATEST).await?;
     let events = history::events(conn, of, id, Uuid::max(), HISTORY).await?;
     let deeds = history::audit(conn, of, id, HISTORY).await?;
-    let told_by = facts::told_by(&row.provenance);
+    let told_by = facts::told_by(&row.provenance)?;
     Ok(ProfileJson {
         stats: StatsJson::of(tenant.currency, &sums, services, appointments),
         history: history_of(&told_by, events, deeds),
