@@ -7,8 +7,8 @@ use chrono_tz::Tz;
 #[must_use]
 pub fn day_start(zone: Tz, day: NaiveDate) -> DateTime<Utc> {
     let midnight = day.and_time(NaiveTime::MIN);
-    let tries = (0..24).map(|hours| midnight + TimeDelta::hours(hours));
-    let first = tries.filter_map(|local| zone.from_local_datetime(&local).earliest()).next();
+    let mut tries = (0..24).map(|hours| midnight + TimeDelta::hours(hours));
+    let first = tries.find_map(|local| zone.from_local_datetime(&local).earliest());
     first.map_or_else(|| midnight.and_utc(), |local| local.to_utc())
 }
 

@@ -12,4 +12,5 @@ pub mod phone;
 pub mod problem;
 pub mod sighting;
 pub mod tenant;
+pub mod traces;
 pub mod when;

@@ -47,14 +47,18 @@ pub fn words(first: &str, last: &str, email: Option<&str>) -> Vec<String> {
     };
     let (name, email) = (fold(&format!("{first} {last}")), email.map(fold));
     for part in name.split_whitespace() {
-        parts(part).iter().for_each(|run| add(run));
-        part.split(is_apostrophe).flat_map(parts).for_each(|piece| add(&piece));
+        let pieces = part.split(is_apostrophe).flat_map(parts);
+        for piece in parts(part).into_iter().chain(pieces) {
+            add(&piece);
+        }
         add(&part.chars().filter(|c| c.is_alphanumeric()).collect::<String>());
     }
     if let Some(email) = email {
         add(&email);
         let local = email.split('@').next().unwrap_or_default();
-        parts(local).iter().for_each(|part| add(part));
+        for part in parts(local) {
+            add(&part);
+        }
     }
     found
 }
@@ -106,7 +110,9 @@ impl Question {
             } else if part.contains('@') {
                 question.add(part);
             } else {
-                parts(part).iter().for_each(|word| question.add(word));
+                for word in parts(part) {
+                    question.add(&word);
+                }
             }
         }
         question.phone = Some(phone).filter(|phone| phone.contains(|c: char| c.is_ascii_digit()));

@@ -106,6 +106,13 @@ impl Phone {
         Self(text)
     }
 
+    /// The digits without the country code.
+    #[must_use]
+    pub fn national(&self) -> String {
+        let number = PHONE_NUMBER_UTIL.parse(&self.0, None);
+        number.map_or_else(|_| self.0.replace('+', ""), |n| n.national_number.to_string())
+    }
+
     /// The number in E.164.
     #[must_use]
     pub fn as_str(&self) -> &str {

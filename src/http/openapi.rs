@@ -29,7 +29,10 @@ pub const PATH: &str = "/api/openapi.json";
         (name = "platform", description = "Tenants, and what belongs to none"),
     ),
     paths(
-        clients::list::list, clients::show,
+        clients::list::list, clients::write::create, clients::stats::show,
+        clients::duplicates::list, clients::profile::show, clients::write::update,
+        clients::write::erase, clients::told::bookings, clients::told::events,
+        clients::mappings::list, clients::mappings::add, clients::mappings::remove,
         bookings::list::list, bookings::show, bookings::write::create, bookings::write::update,
         leads::list::list, leads::show, leads::write::create, leads::write::update,
         leads::write::interact, leads::write::convert,

@@ -5,15 +5,11 @@
 //! read and sorted here instead. How many a filter leaves is counted first, but never further
 //! than [`FEW`].
 
+use super::client_counts::{FEW, Way, narrowest};
 use super::client_filter::{Bound, Filter, Key, Place, Sort, SortKey};
 use super::clients::ClientRow;
-use super::{Conn, Result, fetch_all, fetch_optional, statements};
-use crate::domain::channel::ClientStatus;
+use super::{Conn, Result, fetch_all, statements};
 use uuid::Uuid;
-
-/// Up to this many clients are read and sorted, rather than sought along an order. Seeking a page
-/// of 25 among 100 000 clients of which this many fit costs about as much.
-const FEW: i64 = 1500;
 
 /// How many rows are read by their ids at once: the most that a page has, and one.
 const AT_ONCE: usize = 101;
@@ -125,13 +121,6 @@ macro_rules! few {
     };
 }
 
-/// How many a filter leaves, counted no further than a bound.
-macro_rules! count {
-    ($found:literal, $limit:literal) => {
-        concat!("select cast(count(*) as bigint) from (", $found, " limit ", $limit, ") found")
-    };
-}
-
 statements! {
     BY_NAME = along!("sort_name", ">", "asc");
     BY_NAME_DOWN = along!("sort_name", "<", "desc");
@@ -164,23 +153,6 @@ statements! {
     FEW_BY_LAST_BOOKING = few!("
         select id from clients
         where tenant_id = $1 and last_booking_order >= $6 and last_booking_order < $7");
-    COUNT_WORD = count!("
-        select 1 as one from client_words
-        where tenant_id = $1 and word >= $2 and word < $3", "$4");
-    COUNT_NUMBER = count!("
-        select 1 as one from client_identities
-        where tenant_id = $1 and kind = 'phone' and value >= $2 and value < $3", "$4");
-    COUNT_STATUS = count!("
-        select 1 as one from clients
-        where tenant_id = $1 and status = $2 and status <> 'active'", "$3");
-    COUNT_SOURCE = count!("
-        select 1 as one from clients
-        where tenant_id = $1 and first_interaction_source = $2", "$3");
-    COUNT_CREATED = count!("
-        select 1 as one from clients where tenant_id = $1 and id >= $2 and id < $3", "$4");
-    COUNT_LAST_BOOKING = count!("
-        select 1 as one from clients
-        where tenant_id = $1 and last_booking_order >= $2 and last_booking_order < $3", "$4");
     BY_IDS = concat!(
         "select ", row!(), " from clients c where c.tenant_id = $1 and c.id in (
             $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
@@ -270,10 +242,11 @@ async fn along(
     let rows = match start.key {
         Key::Id => {
             let (from, to) = &mut bound.ids;
-            match sort.descending {
-                true => *to = start.id.min(*to),
-                // The next id after this one.
-                false => *from = Uuid::from_u128(start.id.as_u128().saturating_add(1)).max(*from),
+            if sort.descending {
+                *to = start.id.min(*to);
+            } else {
+                let next = start.id.as_u128().saturating_add(1);
+                *from = Uuid::from_u128(next).max(*from);
             }
             fetch_fitting!(conn, ClientRow, sql, &bound, limit)?
         }
@@ -299,72 +272,6 @@ async fn few(conn: &mut Conn<'_>, bound: &mut Bound, sort: Sort) -> Result<Optio
         Way::LastBooking => fetch_fitting!(conn, Found, FEW_BY_LAST_BOOKING, bound, most)?,
     };
     Ok(Some(found.into_iter().map(|found| place_of(sort, found)).collect()))
-}
-
-/// A filter by which clients are found.
-#[derive(Clone, Copy)]
-enum Way {
-    Word(usize),
-    Number,
-    Status,
-    Source,
-    Created,
-    LastBooking,
-}
-
-/// The filter that leaves the fewest, if that is few.
-async fn narrowest(conn: &mut Conn<'_>, bound: &Bound, sort: Sort) -> Result<Option<Way>> {
-    let (tenant, most) = (bound.tenant, FEW + 1);
-    let mut counted: Vec<(i64, Way)> = Vec::new();
-    let first = |row: Option<(i64,)>| row.map_or(most, |(count,)| count);
-    for (place, (from, to)) in bound.words.iter().enumerate() {
-        let row = fetch_optional!(
-            conn,
-            (i64,),
-            COUNT_WORD,
-            tenant,
-            from.as_slice(),
-            to.as_slice(),
-            most
-        )?;
-        counted.push((first(row), Way::Word(place)));
-    }
-    if !bound.numbers.is_empty() {
-        let mut all = 0;
-        for (from, to) in &bound.numbers {
-            let row = fetch_optional!(
-                conn,
-                (i64,),
-                COUNT_NUMBER,
-                tenant,
-                from.as_str(),
-                to.as_str(),
-                most
-            )?;
-            all += first(row);
-        }
-        counted.push((all, Way::Number));
-    }
-    if let Some(status) = bound.status.filter(|status| *status != ClientStatus::Active.as_str()) {
-        let row = fetch_optional!(conn, (i64,), COUNT_STATUS, tenant, status, most)?;
-        counted.push((first(row), Way::Status));
-    }
-    if let Some(source) = bound.source {
-        let row = fetch_optional!(conn, (i64,), COUNT_SOURCE, tenant, source, most)?;
-        counted.push((first(row), Way::Source));
-    }
-    if bound.ids != (Uuid::nil(), Uuid::max()) && sort.by != SortKey::Created {
-        let (from, to) = bound.ids;
-        let row = fetch_optional!(conn, (i64,), COUNT_CREATED, tenant, from, to, most)?;
-        counted.push((first(row), Way::Created));
-    }
-    if bound.last_booking != (i64::MIN, i64::MAX) {
-        let (from, to) = bound.last_booking;
-        let row = fetch_optional!(conn, (i64,), COUNT_LAST_BOOKING, tenant, from, to, most)?;
-        counted.push((first(row), Way::LastBooking));
-    }
-    let least = counted.into_iter().min_by_key(|(count, _)| *count);
-    Ok(least.filter(|(count, _)| *count <= FEW).map(|(_, way)| way))
 }
 
 /// Sorts the few, and reads the rows of the page.
@@ -396,12 +303,18 @@ async fn by_ids(conn: &mut Conn<'_>, tenant: Uuid, ids: &[Uuid]) -> Result<Vec<C
     let all = (0..AT_ONCE).map(|place| *ids.get(place).unwrap_or(first));
     let rows = match conn {
         Conn::Sqlite(c) => {
-            let query = sqlx::query_as(BY_IDS).bind(tenant);
-            all.fold(query, |query, id| query.bind(id)).fetch_all(&mut **c).await
+            let mut query = sqlx::query_as(BY_IDS).bind(tenant);
+            for id in all {
+                query = query.bind(id);
+            }
+            query.fetch_all(&mut **c).await
         }
         Conn::Postgres(c) => {
-            let query = sqlx::query_as(BY_IDS).bind(tenant);
-            all.fold(query, |query, id| query.bind(id)).fetch_all(&mut **c).await
+            let mut query = sqlx::query_as(BY_IDS).bind(tenant);
+            for id in all {
+                query = query.bind(id);
+            }
+            query.fetch_all(&mut **c).await
         }
     };
     Ok(rows?)

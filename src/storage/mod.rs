@@ -4,17 +4,22 @@
 //! there is one, in [`locks`].
 
 mod aliases;
+pub mod alikes;
 pub mod archive;
 pub mod audit;
 pub mod booking_lists;
 pub mod bookings;
+pub mod client_counts;
 pub mod client_filter;
 pub mod client_list;
+pub mod client_stats;
 pub mod clients;
 pub mod connections;
 pub mod duplicates;
+pub mod erasure;
 mod error;
 pub mod events;
+pub mod history;
 pub mod idempotency;
 pub mod inbox;
 pub mod installation;
@@ -99,14 +104,19 @@ pub fn all_statements() -> Vec<(&'static str, &'static str, &'static str)> {
     let files = [
         ("aliases", aliases::ALL),
         ("archive", archive::ALL),
+        ("alikes", alikes::ALL),
         ("audit", audit::ALL),
         ("booking_lists", booking_lists::ALL),
         ("bookings", bookings::ALL),
+        ("client_counts", client_counts::ALL),
         ("client_list", client_list::ALL),
+        ("client_stats", client_stats::ALL),
         ("clients", clients::ALL),
         ("connections", connections::ALL),
         ("duplicates", duplicates::ALL),
+        ("erasure", erasure::ALL),
         ("events", events::ALL),
+        ("history", history::ALL),
         ("idempotency", idempotency::ALL),
         ("inbox", inbox::ALL),
         ("installation", installation::ALL),

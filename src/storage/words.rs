@@ -43,8 +43,18 @@ pub async fn write(
     for some in words.chunks(AT_ONCE) {
         // A place that is left over repeats the first word, which changes nothing.
         let word = |place| some.get(place).or(some.first()).map(String::as_bytes);
-        let [a, b, c, d, e, f] = [0, 1, 2, 3, 4, 5].map(word);
-        execute!(conn, INSERT, tenant, client, a, b, c, d, e, f)?;
+        execute!(
+            conn,
+            INSERT,
+            tenant,
+            client,
+            word(0),
+            word(1),
+            word(2),
+            word(3),
+            word(4),
+            word(5)
+        )?;
     }
     Ok(())
 }

@@ -133,14 +133,20 @@ impl Write<'_, '_> {
         row: &mut ClientRow,
         booked: &[DateTime<Utc>],
     ) -> Result<()> {
+        let fixed = facts::set_by_person(row)?.iter().any(|f| f == facts::FIRST_BOOKING);
+        let first_set = row.first_booking_at.filter(|_| fixed);
         if let (Some(first), Some(last)) = (booked.iter().min(), booked.iter().max()) {
             row.first_booking_at = Some(row.first_booking_at.map_or(*first, |at| at.min(*first)));
             row.last_booking_at = Some(row.last_booking_at.map_or(*last, |at| at.max(*last)));
-            return Ok(());
+        } else {
+            let range = bookings::booked_range(self.conn, self.tenant, row.id).await?;
+            row.first_booking_at = range.map(|(first, _)| first);
+            row.last_booking_at = range.map(|(_, last)| last);
         }
-        let range = bookings::booked_range(self.conn, self.tenant, row.id).await?;
-        row.first_booking_at = range.map(|(first, _)| first);
-        row.last_booking_at = range.map(|(_, last)| last);
+        if let Some(set) = first_set {
+            row.first_booking_at = Some(set);
+            row.last_booking_at = Some(row.last_booking_at.map_or(set, |at| at.max(set)));
+        }
         Ok(())
     }
 
@@ -166,7 +172,7 @@ impl Write<'_, '_> {
         let Some(row) = clients::find(self.conn, self.tenant, client).await? else {
             return Ok(true);
         };
-        let touched = row.set_by_person != "[]" || row.status != ClientStatus::Active.as_str();
+        let touched = facts::is_a_persons(&row)? || row.status != ClientStatus::Active.as_str();
         if touched || clients::has_anything(self.conn, self.tenant, client).await? {
             return Ok(false);
         }

@@ -111,7 +111,7 @@ impl Write<'_, '_> {
         let tallies = Tallies::of(&rows, &folded, self.currency);
         drop(rows);
         self.write_bookings(&placed, &by_id).await?;
-        Ok(Plan { placed, by_id, made, lost, of_person, tallies })
+        Ok(Plan { placed, by_id, made, lost, tallies, of_person })
     }
 
     /// Writes what follows from the bookings, once the event is stored: its sightings, mappings,

@@ -15,9 +15,9 @@ use uuid::Uuid;
 pub(in crate::http) struct PageQuery {
     /// How many rows a page has.
     #[param(minimum = 1, maximum = 100, default = 25)]
-    limit: Option<i64>,
+    pub(in crate::http) limit: Option<i64>,
     /// The `nextCursor` of the page before.
-    cursor: Option<String>,
+    pub(in crate::http) cursor: Option<String>,
 }
 
 /// One page of a list.

@@ -46,6 +46,7 @@ pub(in crate::http) struct ClientQuery {
     /// The order, with `-` the greatest first. By name is by first name, then last. Who never
     /// booked counts as having booked longest ago. Bookings and spent leave out what was cancelled
     /// or missed; spent is in the tenant's currency.
+    #[param(inline)]
     sort: Option<ClientSort>,
     /// How many rows a page has.
     #[param(minimum = 1, maximum = 100, default = 25)]
