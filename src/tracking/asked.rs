@@ -51,11 +51,12 @@ impl Tracker {
         let current = match to {
             Identity::Phone(_) => &mut row.phone,
             Identity::WhatsApp(_) => &mut row.whatsapp_id,
+            // Nobody's number changes into one of our ids.
             Identity::Client(_) => return Ok(Moved::Nobody),
         };
         match clients::find_by_identity(conn, tenant, to).await? {
             // Told again; or gone back to, when what it was changed from is what it is.
-            Some(other) if other == client && current.as_deref() != Some(from.value().as_ref()) => {
+            Some(other) if other == client && current.as_deref() != Some(&*from.value()) => {
                 return Ok(Moved::Done(client));
             }
             Some(other) if other == client => clients::set_current(conn, tenant, to, true).await?,

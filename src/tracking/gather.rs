@@ -301,6 +301,10 @@ impl Search {
 }
 
 fn clash(people: &People, met: &[Identity], event: Option<Uuid>) -> Option<Clash> {
+    if met.iter().any(|identity| matches!(identity, Identity::Client(_))) {
+        // A person said whose it is.
+        return None;
+    }
     let whatsapp_id = met.iter().find(|i| i.kind() == "whatsapp")?.value().into_owned();
     Some(Clash { people: people.clash(met)?, whatsapp_id, event })
 }
