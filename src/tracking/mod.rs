@@ -8,8 +8,10 @@ pub mod answer;
 pub mod by_hand;
 pub mod converting;
 pub mod directory;
+pub mod erasing;
 pub mod facts;
 pub mod fold;
+pub mod hand;
 pub mod intake;
 pub mod people;
 pub mod provenance;
@@ -27,6 +29,7 @@ mod people_rows;
 mod repeat;
 mod route;
 mod settle;
+mod tallies;
 mod vouch;
 mod work;
 mod write;
@@ -278,7 +281,8 @@ impl Tracker {
         for change in work.identity_changes() {
             moved.push((change, self.move_identity(conn, tenant, change).await?));
         }
-        let mut write = Write { conn, tenant, now: self.clock.now() };
+        let mut write =
+            Write { conn, tenant, currency: work.taken.tenant.currency, now: self.clock.now() };
         let plan = write.bookings(&gathered, &resolution).await?;
         let mut decided = decide(work, &fresh, kept, &resolution, &plan);
         decided.finish(lead, &moved.iter().map(|(_, moved)| *moved).collect::<Vec<_>>());

@@ -9,6 +9,7 @@ mod api_document;
 mod api_leads;
 mod api_lists;
 mod api_running;
+mod api_whole_tenant;
 mod architecture;
 mod bad_input;
 mod bad_values;
