@@ -4,6 +4,11 @@
 #[macro_use]
 mod support;
 
+mod api_clients;
+mod api_clients_erase;
+mod api_clients_list;
+mod api_clients_plans;
+mod api_clients_write;
 mod api_document;
 mod api_running;
 mod architecture;
