@@ -29,7 +29,7 @@ both_engines! {
         let desk = salon(&app).await;
         for (asked, found) in [
             ("aine", vec!["Anne-Marie", "Áine"]),
-            ("Á%C3%8DN".trim_end_matches("%C3%8DN"), vec!["Anne-Marie", "Áine"]),
+            ("%C3%81in", vec!["Anne-Marie", "Áine"]),
             ("AINE", vec!["Anne-Marie", "Áine"]),
             ("ain%20murph", vec!["Anne-Marie"]),
             ("murphy%20brid", vec!["Bríd"]),

@@ -99,8 +99,8 @@ impl TestDb {
                 last_booking_order, bookings_count, spent_minor)
             select {tenant}, {client}, {phone}, {name}, 'Byrne', 'p' || i || '@x.example',
                 case when i % 50 = 0 then 'inactive' else 'active' end,
-                case i % 3 when 0 then 'voice' when 1 then 'web' else 'whatsapp' end,
-                {at}, {at}, {at}, '{{}}', '[]', 1, {at}, {at}, {sort_name}, 1767225600000000 + i * 60000000,
+                case when i % 100 = 0 then 'whatsapp' when i % 3 = 0 then 'voice' else 'web' end,
+                {at}, {at}, {at}, '{{}}', '[]', 1, {at}, {at}, {sort_name}, cast(i as bigint) * 60000000,
                 {}, 1000 + i % 700 from n",
             numbers(many.clients),
             many.bookings,
@@ -133,6 +133,33 @@ impl TestDb {
                 'made-up-' || i, '[]', {at}, 1, {at}, {at} from n",
             numbers(many.clients * many.bookings),
             id = words.id(kind + 1_000_000, "i"),
+        ))
+        .await;
+        let (event, booking) = (words.id(kind + 2_000_000, "i"), words.id(kind + 1_000_000, "i"));
+        let count = many.clients * many.bookings;
+        self.run(&format!(
+            "{} insert into webhook_events (tenant_id, id, source, kind, body_hash, status,
+                problems, answer, headers, raw, received_at, attempts, updated_at)
+            select {tenant}, {event}, 'n8n', 'booking', '', 'tracked', '[]', '{{}}', '{{}}',
+                {raw}, {at}, 1, {at} from n",
+            numbers(count),
+            raw = words.bytes("'{}'"),
+        ))
+        .await;
+        self.run(&format!(
+            "{} insert into booking_sightings (tenant_id, id, event_id, item, booking_id,
+                event_time, rank, seq, sort_key, told_as, says, set_by_person, created_at, client_id)
+            select {tenant}, {event}, {event}, '0', {booking}, {at}, 4, 0, 'made-up-' || i, '[]',
+                '{{}}', '[]', {at}, {owner} from n",
+            numbers(count),
+        ))
+        .await;
+        self.run(&format!(
+            "{} insert into audit_log
+                (tenant_id, id, actor, action, subject_kind, subject_id, created_at)
+            select {tenant}, {event}, 'command', 'client.updated', 'client', 'made-up-' || i, {at}
+            from n",
+            numbers(count),
         ))
         .await;
     }
