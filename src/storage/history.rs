@@ -10,7 +10,7 @@ use uuid::Uuid;
 statements! {
     LIST_EVENTS = "
         select e.tenant_id, e.id, e.source, e.kind, e.status, e.reason, e.problems, e.answer,
-            e.occurred_at, e.received_at, e.attempts
+            e.told_again_as, e.occurred_at, e.received_at, e.attempts
         from (
             select distinct event_id as id from booking_sightings
             where tenant_id = $1 and client_id = $2 and event_id < $3

@@ -1,15 +1,19 @@
 //! Erasing a person: nothing names them any more, what counts stays, and nothing brings them back.
 
 use crate::support::app::TestApp;
-use crate::support::bodies::{text, whatsapp};
+use crate::support::bodies::{form, text, whatsapp};
 use crate::support::people::Desk;
 use crate::support::rows::lines_with;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+/// The id of a message, which has its sender's number in it.
+const WAMID: &str = "wamid.HBgMMzUzODcxMjM0NTY3FQIAEhggQzM4";
+
 /// What names the person, in the forms in which it was told.
 const TRACES: &[&str] = &[
-    "871234567", "87 123 4567", "Fionnuala", "Zephyrine", "Quirke", "fq@private.example", "PH-77",
+    WAMID, "871234567", "87 123 4567", "Fionnuala", "Zephyrine", "Quirke", "fq@private.example",
+    "PH-77",
 ];
 
 fn booking(start: &str) -> Value {
@@ -17,7 +21,7 @@ fn booking(start: &str) -> Value {
         "phone": "087 123 4567", "firstName": "Fionnuala", "lastName": "Quirke",
         "email": "FQ@private.example", "serviceName": "Gel Nails", "dateTime": start,
         "amount": 40, "currency": "EUR", "source": "web", "phorestClientId": "PH-77",
-        "phorestBookingId": "B-1", "notes": "Fionnuala Quirke is allergic",
+        "phorestBookingId": format!("B-{start}"), "notes": "Fionnuala Quirke is allergic",
     }})
 }
 
@@ -40,6 +44,8 @@ async fn somebody(desk: &Desk<'_>, line: &str) -> String {
     desk.deliver(&waits, "msg_5").await;
     let thanks = text("1", "wamid.2", "353871234567", "Thanks, Zephyrine");
     desk.app.deliver("whatsapp", Some(line), &whatsapp(&[thanks])).await;
+    let filled = form("1", WAMID, "353871234567", "Brows", ("2027-09-14", "15:30"));
+    desk.app.deliver("whatsapp", Some(line), &whatsapp(&[filled])).await;
     desk.patch(&format!("clients/{id}"), &json!({"lastName": "Quirke-Quirke"})).await;
     id
 }

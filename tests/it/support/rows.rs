@@ -65,7 +65,13 @@ impl TestDb {
         for (table, about) in Schema::read(self).await.0 {
             let select = match self.engine {
                 Engine::Sqlite => {
-                    let columns = about.columns.keys().map(|column| format!("quote({column})"));
+                    // Of bytes the hexadecimal, of all else what it is.
+                    let columns = about.columns.keys().map(|column| {
+                        let hex = format!("hex({column})");
+                        format!(
+                            "case typeof({column}) when 'blob' then {hex} else quote({column}) end"
+                        )
+                    });
                     let columns = columns.collect::<Vec<_>>().join(" || ' ' || ");
                     format!("select {columns} from {table}")
                 }
