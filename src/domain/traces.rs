@@ -27,6 +27,8 @@ impl Traces {
                 Identity::WhatsApp(id) => {
                     traces.words.push(id.as_str().to_lowercase().into_bytes());
                 }
+                // An id of ours names nobody to anybody else.
+                Identity::Client(_) => {}
             }
         }
         traces.words.extend(email.map(|email| email.to_lowercase().into_bytes()));

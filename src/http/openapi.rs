@@ -1,7 +1,7 @@
 //! The API's description of itself, OpenAPI 3.1, made from the handlers.
 
 use super::api::{
-    audit, bookings, clients, connections, events, inbox, replay, tenants, tokens, users,
+    audit, bookings, clients, connections, events, inbox, leads, replay, tenants, tokens, users,
 };
 use super::problem::{FaultJson, ProblemJson};
 use std::collections::BTreeMap;
@@ -33,7 +33,9 @@ pub const PATH: &str = "/api/openapi.json";
         clients::duplicates::list, clients::profile::show, clients::write::update,
         clients::write::erase, clients::told::bookings, clients::told::events,
         clients::mappings::list, clients::mappings::add, clients::mappings::remove,
-        bookings::list, bookings::show,
+        bookings::list::list, bookings::show, bookings::write::create, bookings::write::update,
+        leads::list::list, leads::show, leads::write::create, leads::write::update,
+        leads::write::interact, leads::write::convert,
         events::list, events::show, replay::one, replay::many,
         connections::list, connections::create, connections::show, connections::update,
         connections::disable, connections::rotate,
@@ -41,6 +43,7 @@ pub const PATH: &str = "/api/openapi.json";
         users::list, users::create, users::update,
         audit::list,
         tenants::list, tenants::create, tenants::show, tenants::update,
+        tenants::remove::remove, tenants::archive::export,
         inbox::list, inbox::show,
     ),
     components(schemas(ProblemJson, FaultJson)),

@@ -1,6 +1,7 @@
 //! Forgetting a person: what names them goes, what counts stays.
 
 use super::{Conn, Result, execute, fetch_all, statements};
+use crate::domain::edit::Set;
 use crate::domain::person::Identity;
 use crate::domain::sighting::Says;
 use crate::domain::traces::Traces;
@@ -249,6 +250,15 @@ fn without(mut says: Says, person: &Person) -> Says {
         Says::Change(change) => {
             change.by.retain(|identity| !theirs(identity));
             change.telling.as_mut()
+        }
+        Says::Edit(edit) => {
+            edit.by.retain(|identity| !theirs(identity));
+            if let Set::To(notes) = &edit.set.notes
+                && person.traces.are_in(notes.as_bytes())
+            {
+                edit.set.notes = Set::Emptied;
+            }
+            None
         }
     };
     if let Some(telling) = telling {

@@ -10,7 +10,7 @@ use uuid::Uuid;
 statements! {
     LIST_EVENTS = "
         select e.tenant_id, e.id, e.source, e.kind, e.status, e.reason, e.problems, e.answer,
-            e.told_again_as, e.occurred_at, e.received_at, e.attempts
+            e.occurred_at, e.received_at, e.attempts, e.told_again_as
         from (
             select distinct event_id as id from booking_sightings
             where tenant_id = $1 and client_id = $2 and event_id < $3
@@ -27,7 +27,7 @@ statements! {
         select id, client_id, booking_at, service_name, service_key, service_category,
             duration_minutes, staff_member, amount_minor, currency, status, payment_status, source,
             provider, external_booking_id, origin_key, notes, possible_duplicate_of, flags,
-            booked_at, created_at, updated_at
+            booked_at, version, created_at, updated_at
         from bookings
         where tenant_id = $1 and client_id = $2 and (booking_at, id) < ($3, $4)
         order by booking_at desc, id desc limit $5";

@@ -93,7 +93,7 @@ async fn scanning(db: &TestDb, tenant: Uuid) -> Vec<String> {
         let values: Vec<&str> = values.iter().map(String::as_str).collect();
         let scans = db.scans(sql, &values).await;
         for table in scans.iter().filter(|table| !NO_TABLES.contains(&table.as_str())) {
-            let plan = db.plan(sql, &values).await;
+            let plan = db.plan_for(sql, &values).await;
             scanning.push(format!("{file} {name} reads {table} through:\n{plan}"));
         }
     }

@@ -60,20 +60,25 @@ fn tags(header: &str) -> impl Iterator<Item = &str> {
 pub(in crate::http) struct IfMatch(Option<Vec<i64>>);
 
 impl IfMatch {
+    /// The versions that the change is meant for; `None` for any.
+    pub(in crate::http) fn versions(&self) -> Option<&[i64]> {
+        self.0.as_deref()
+    }
+
+    /// 412: none of these versions is there.
+    pub(in crate::http) fn refusal() -> Problem {
+        let detail = "it has changed since you read it: read it again and repeat the change";
+        Problem::new(StatusCode::PRECONDITION_FAILED, "version_changed", detail)
+    }
+
     /// 412 unless the change is meant for this version, or for any.
     pub(in crate::http) fn check(&self, version: i64) -> Result<(), Problem> {
-        if self.means(version) { Ok(()) } else { Err(Self::changed()) }
+        if self.means(version) { Ok(()) } else { Err(Self::refusal()) }
     }
 
     /// True when the change is meant for this version, or for any.
     pub(in crate::http) fn means(&self, version: i64) -> bool {
         self.0.as_ref().is_none_or(|wanted| wanted.contains(&version))
-    }
-
-    /// 412: there is a newer version.
-    pub(in crate::http) fn changed() -> Problem {
-        let detail = "it has changed since you read it: read it again and repeat the change";
-        Problem::new(StatusCode::PRECONDITION_FAILED, "version_changed", detail)
     }
 }
 

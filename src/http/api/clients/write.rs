@@ -172,7 +172,7 @@ fn by(access: &Records, now: DateTime<Utc>) -> By {
 fn refusal(refused: Refused) -> Problem {
     match refused {
         Refused::Missing => Problem::not_found(),
-        Refused::Changed => IfMatch::changed(),
+        Refused::Changed => IfMatch::refusal(),
         Refused::PhoneTaken(other) => {
             let detail = "a client of this tenant has this phone, or had it: `existingId` names it";
             Problem::exists("phone_exists", detail, other)
