@@ -5,6 +5,11 @@
 mod support;
 
 mod api_bookings;
+mod api_clients;
+mod api_clients_erase;
+mod api_clients_list;
+mod api_clients_plans;
+mod api_clients_write;
 mod api_document;
 mod api_leads;
 mod api_lists;
