@@ -12,6 +12,7 @@ pub mod bookings;
 pub mod client_counts;
 pub mod client_filter;
 pub mod client_list;
+pub mod client_names;
 pub mod client_stats;
 pub mod clients;
 pub mod connections;
@@ -107,6 +108,7 @@ pub fn all_statements() -> Vec<(&'static str, &'static str, &'static str)> {
         ("bookings", bookings::ALL),
         ("client_counts", client_counts::ALL),
         ("client_list", client_list::ALL),
+        ("client_names", client_names::ALL),
         ("client_stats", client_stats::ALL),
         ("clients", clients::ALL),
         ("connections", connections::ALL),
