@@ -7,6 +7,7 @@ mod support;
 mod api_bookings;
 mod api_document;
 mod api_exports;
+mod api_import;
 mod api_leads;
 mod api_lists;
 mod api_running;
