@@ -12,6 +12,7 @@ pub mod bookings;
 pub mod client_counts;
 pub mod client_filter;
 pub mod client_list;
+pub mod client_names;
 pub mod client_stats;
 pub mod clients;
 pub mod connections;
@@ -105,7 +106,7 @@ macro_rules! files {
 pub fn all_statements() -> Vec<(&'static str, &'static str, &'static str)> {
     let files = files![
         aliases, alikes, archive, audit, booking_lists, bookings, client_counts, client_list,
-        client_stats, clients, connections, duplicates, erasure, events, history, idempotency,
+        client_names, client_stats, clients, connections, duplicates, erasure, events, history, idempotency,
         inbox, installation, joins, lead_lists, lead_records, leads, mappings, removal, reviews,
         sightings, tenants, tokens, users, words,
     ];
