@@ -5,6 +5,7 @@
 
 mod aliases;
 pub mod audit;
+pub mod beside;
 pub mod bookings;
 pub mod clients;
 pub mod connections;
@@ -94,6 +95,7 @@ pub fn all_statements() -> Vec<(&'static str, &'static str, &'static str)> {
         ("bookings", bookings::ALL),
         ("clients", clients::ALL),
         ("connections", connections::ALL),
+        ("beside", beside::ALL),
         ("duplicates", duplicates::ALL),
         ("events", events::ALL),
         ("idempotency", idempotency::ALL),
