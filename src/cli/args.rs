@@ -96,6 +96,14 @@ pub(super) fn source() -> impl TypedValueParser<Value = &'static dyn Source> {
         .try_map(|name| sources::find(&name).ok_or("there is no such source"))
 }
 
+/// Reads the name of whoever tells events: a source, or `api`.
+pub(super) fn teller() -> impl TypedValueParser<Value = &'static dyn Source> {
+    let all = sources::ALL.iter().chain([&sources::api::BY_HAND]);
+    let names: Vec<_> = all.map(|source| source.name()).collect();
+    PossibleValuesParser::new(names)
+        .try_map(|name| sources::api::find_teller(&name).ok_or("there is no such source"))
+}
+
 /// Reads `30s`, `15m`, `24h` or `7d`.
 pub(super) fn duration(text: &str) -> std::result::Result<TimeDelta, String> {
     let wrong = || format!("\"{text}\" is no duration; write one like 30s, 15m, 24h or 7d");

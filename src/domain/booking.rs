@@ -17,7 +17,9 @@ use uuid::Uuid;
 pub struct UnifiedBookingData {
     /// Whose booking it is.
     pub tenant_id: Uuid,
-    /// The customer's phone. This or `whatsapp_id` is present.
+    /// The client, where a person names one of ours.
+    pub client_id: Option<Uuid>,
+    /// The customer's phone. This, `whatsapp_id` or `client_id` is present.
     pub customer_phone: Option<Phone>,
     /// True when the phone is only the line's or the sender's, not given for this booking.
     pub phone_is_callers: bool,
@@ -45,7 +47,7 @@ pub struct UnifiedBookingData {
     pub price: Option<Money>,
     /// How the customer spoke.
     pub source: Channel,
-    /// `pending` or `confirmed`; other states are told as a [`ChangeKind`].
+    /// `pending` or `confirmed`; other states are told as a [`ChangeKind`], or set by a person.
     pub status: BookingStatus,
     /// The state of the payment, where it was told.
     pub payment_status: Option<PaymentStatus>,
@@ -71,7 +73,7 @@ pub struct ExternalClient {
 }
 
 /// A booking's reference somewhere else.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExternalBooking {
     /// Whose reference it is. `None` for an unlabelled one (a tool's result, a text), which is
     /// kept but never separates two tellings.
@@ -87,12 +89,13 @@ impl UnifiedBookingData {
         service_key(&self.service_name)
     }
 
-    /// The identities of the person it is about, the phone first.
+    /// The identities of the person it is about: the client that a person named, then the phone.
     #[must_use]
     pub fn identities(&self) -> Vec<Identity> {
+        let client = self.client_id.map(Identity::Client);
         let phone = self.customer_phone.clone().map(Identity::Phone);
         let whatsapp = self.whatsapp_id.clone().map(Identity::WhatsApp);
-        phone.into_iter().chain(whatsapp).collect()
+        client.into_iter().chain(phone).chain(whatsapp).collect()
     }
 
     /// The labelled reference, as `(provider, id)`.
@@ -184,6 +187,8 @@ mod wire {
     pub(super) struct Booking {
         tenant_id: Uuid,
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        client_id: Option<Uuid>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         customer_phone: Option<Phone>,
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         phone_is_callers: bool,
@@ -243,6 +248,7 @@ mod wire {
                 b.external_booking.map_or((None, None), |e| (e.provider, Some(e.id)));
             Self {
                 tenant_id: b.tenant_id,
+                client_id: b.client_id,
                 customer_phone: b.customer_phone,
                 phone_is_callers: b.phone_is_callers,
                 whatsapp_id: b.whatsapp_id,
@@ -293,6 +299,7 @@ mod wire {
             let external_booking = w.external_booking_id.map(|id| ExternalBooking { provider, id });
             Ok(Self {
                 tenant_id: w.tenant_id,
+                client_id: w.client_id,
                 customer_phone: w.customer_phone,
                 phone_is_callers: w.phone_is_callers,
                 whatsapp_id: w.whatsapp_id,

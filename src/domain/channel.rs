@@ -158,6 +158,22 @@ words! {
 }
 
 words! {
+    /// What was said to or by a lead, and how.
+    InteractionKind {
+        /// Somebody wrote something down.
+        Note = "note",
+        /// Somebody called: an attempt.
+        Call = "call",
+        /// A message was written.
+        Message = "message",
+        /// An e-mail was written.
+        Email = "email",
+        /// They came by.
+        Visit = "visit",
+    }
+}
+
+words! {
     /// What became of an event.
     EventStatus {
         /// Understood and stored as client, booking and mapping.

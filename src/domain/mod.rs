@@ -2,6 +2,7 @@
 
 pub mod booking;
 pub mod channel;
+pub mod edit;
 pub mod ids;
 pub mod money;
 pub mod person;

@@ -1,5 +1,6 @@
 //! Amounts of money: whole minor units and a currency, read from text, never through a float.
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::Number;
 
 /// An ISO 4217 currency.
@@ -33,8 +34,21 @@ impl Currency {
     }
 }
 
+impl Serialize for Currency {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for Currency {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let code = String::deserialize(from)?;
+        Self::parse(&code).ok_or_else(|| de::Error::custom("not a currency"))
+    }
+}
+
 /// An amount: never negative, exact.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Money {
     /// The amount in the currency's smallest unit: 7500 for 75.00 EUR.
     pub minor: i64,

@@ -2,6 +2,8 @@
 
 use super::phone::Phone;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use uuid::Uuid;
 
 /// A WhatsApp business-scoped user id (`IE.40817…`): a person without a phone number.
 ///
@@ -38,24 +40,28 @@ pub enum Identity {
     Phone(Phone),
     /// A WhatsApp business-scoped user id.
     WhatsApp(WhatsAppId),
+    /// A client of ours, named by a person: nothing that a client has, but which one it is.
+    Client(Uuid),
 }
 
 impl Identity {
-    /// `phone` or `whatsapp`, as the database writes it.
+    /// `phone` or `whatsapp`, as the database writes it; `client` is never stored.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Phone(_) => "phone",
             Self::WhatsApp(_) => "whatsapp",
+            Self::Client(_) => "client",
         }
     }
 
     /// The number in E.164, or the id.
     #[must_use]
-    pub fn value(&self) -> &str {
+    pub fn value(&self) -> Cow<'_, str> {
         match self {
-            Self::Phone(phone) => phone.as_str(),
-            Self::WhatsApp(id) => id.as_str(),
+            Self::Phone(phone) => phone.as_str().into(),
+            Self::WhatsApp(id) => id.as_str().into(),
+            Self::Client(id) => id.to_string().into(),
         }
     }
 

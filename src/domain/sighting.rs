@@ -1,6 +1,7 @@
 //! A sighting: one booking, or one change to one, understood from one event.
 
 use super::booking::{Change, UnifiedBookingData};
+use super::edit::Edit;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -91,4 +92,6 @@ pub enum Says {
     Booking(Box<UnifiedBookingData>),
     /// A change to one.
     Change(Box<Change>),
+    /// What a person set of one.
+    Edit(Box<Edit>),
 }

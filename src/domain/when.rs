@@ -136,6 +136,16 @@ impl Calendar {
         }
     }
 
+    /// The first moment of a day in the tenant's zone, also where the clocks skip its midnight.
+    #[must_use]
+    pub fn begin_of(&self, date: NaiveDate) -> Option<DateTime<Utc>> {
+        let quarters = (0..96).filter_map(|n| {
+            let clock = NaiveTime::MIN.overflowing_add_signed(TimeDelta::minutes(15 * n)).0;
+            self.zone.from_local_datetime(&date.and_time(clock)).earliest()
+        });
+        quarters.map(|local| local.to_utc()).next()
+    }
+
     /// The day that a moment falls on in the tenant's zone.
     fn day(&self, instant: DateTime<Utc>) -> NaiveDate {
         instant.with_timezone(&self.zone).date_naive()

@@ -4,6 +4,7 @@ pub(super) mod access;
 pub(super) mod body;
 pub(super) mod entity;
 pub(super) mod fields;
+pub(super) mod keyset;
 pub(super) mod page;
 
 use super::Shared;

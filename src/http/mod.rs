@@ -25,7 +25,9 @@ use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::{Compress, Next, from_fn};
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{App, Error, FromRequest, HttpMessage as _, HttpServer, Responder};
-use api::{audit, bookings, clients, connections, events, inbox, replay, tenants, tokens, users};
+use api::{
+    audit, bookings, clients, connections, events, inbox, leads, replay, tenants, tokens, users,
+};
 use extract::access::{identify, locate};
 use health::Readiness;
 use idempotency::repeatable;
@@ -83,8 +85,12 @@ fn tenant_routes(config: &mut ServiceConfig) {
         .service(at("").get(tenants::show).patch(tenants::update))
         .service(at("/clients").get(clients::list))
         .service(at("/clients/{id}").get(clients::show))
-        .service(at("/bookings").get(bookings::list))
-        .service(at("/bookings/{id}").get(bookings::show))
+        .service(at("/bookings").get(bookings::list::list).post(bookings::write::create))
+        .service(at("/bookings/{id}").get(bookings::show).patch(bookings::write::update))
+        .service(at("/leads").get(leads::list::list).post(leads::write::create))
+        .service(at("/leads/{id}").get(leads::show).patch(leads::write::update))
+        .service(at("/leads/{id}/interactions").post(leads::write::interact))
+        .service(at("/leads/{id}/convert").post(leads::write::convert))
         .service(at("/events").get(events::list))
         .service(at("/events/replay").post(replay::many))
         .service(at("/events/{id}").get(events::show))

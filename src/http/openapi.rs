@@ -1,7 +1,7 @@
 //! The API's description of itself, OpenAPI 3.1, made from the handlers.
 
 use super::api::{
-    audit, bookings, clients, connections, events, inbox, replay, tenants, tokens, users,
+    audit, bookings, clients, connections, events, inbox, leads, replay, tenants, tokens, users,
 };
 use super::problem::{FaultJson, ProblemJson};
 use std::collections::BTreeMap;
@@ -30,7 +30,9 @@ pub const PATH: &str = "/api/openapi.json";
     ),
     paths(
         clients::list, clients::show,
-        bookings::list, bookings::show,
+        bookings::list::list, bookings::show, bookings::write::create, bookings::write::update,
+        leads::list::list, leads::show, leads::write::create, leads::write::update,
+        leads::write::interact, leads::write::convert,
         events::list, events::show, replay::one, replay::many,
         connections::list, connections::create, connections::show, connections::update,
         connections::disable, connections::rotate,

@@ -1,9 +1,8 @@
-//! Where deliveries come from. One file a source: verify and map.
-//!
-//! No input or output here, no clock, no database, no web framework: bytes and settings in,
-//! readings out. A fifth source is one file, one word in the list below, one folder in
+//! Where deliveries come from. One file a source: verify and map. No input or output here, no
+//! clock, no database, no web framework: bytes and settings in, readings out. A fifth source is one file, one word in the list below, one folder in
 //! `fixtures/`; routing, fixture tests, `send` and the docs read the list.
 
+pub mod api;
 pub mod chat;
 pub mod fieldmap;
 pub mod fields;
@@ -22,6 +21,7 @@ pub use headers::Headers;
 
 use crate::domain::booking::{Change, UnifiedBookingData};
 use crate::domain::channel::Channel;
+use crate::domain::edit::Edit;
 use crate::domain::person::Identity;
 use crate::domain::problem::Problem;
 use crate::domain::sighting::Rank;
@@ -105,6 +105,8 @@ pub enum Mapped {
     Booking(Telling<UnifiedBookingData>),
     /// A change to a booking that tracking is to find.
     Change(Telling<Change>),
+    /// What a person set of a booking.
+    Edit(Telling<Edit>),
     /// Somebody asked and did not book.
     Lead(Lead),
     /// A person's number or id changed.

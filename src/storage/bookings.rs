@@ -2,6 +2,7 @@
 
 use super::aliases::{self, Kind};
 use super::{Conn, Result, execute, fetch_all, fetch_optional, statements};
+use crate::domain::booking::service_key;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
@@ -10,15 +11,15 @@ statements! {
         insert into bookings (tenant_id, id, client_id, booking_at, service_name, service_key,
             service_category, duration_minutes, staff_member, amount_minor, currency, status,
             payment_status, source, provider, external_booking_id, origin_key, notes,
-            possible_duplicate_of, flags, booked_at, version, created_at, updated_at)
+            possible_duplicate_of, flags, booked_at, staff_key, version, created_at, updated_at)
         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
-            $19, $20, $21, 1, $22, $22)";
+            $19, $20, $21, $23, 1, $22, $22)";
     UPDATE = "
         update bookings set client_id = $3, booking_at = $4, service_name = $5, service_key = $6,
             service_category = $7, duration_minutes = $8, staff_member = $9, amount_minor = $10,
             currency = $11, status = $12, payment_status = $13, source = $14, provider = $15,
             external_booking_id = $16, origin_key = $17, notes = $18, possible_duplicate_of = $19,
-            flags = $20, booked_at = $21, version = version + 1, updated_at = $22
+            flags = $20, booked_at = $21, staff_key = $23, version = version + 1, updated_at = $22
         where tenant_id = $1 and id = $2";
     DELETE = "delete from bookings where tenant_id = $1 and id = $2";
     FORGET_DUPLICATE = "
@@ -28,19 +29,19 @@ statements! {
         select id, client_id, booking_at, service_name, service_key, service_category,
             duration_minutes, staff_member, amount_minor, currency, status, payment_status, source,
             provider, external_booking_id, origin_key, notes, possible_duplicate_of, flags,
-            booked_at, created_at, updated_at
+            booked_at, version, created_at, updated_at
         from bookings where tenant_id = $1 and id = $2";
     LIST = "
         select id, client_id, booking_at, service_name, service_key, service_category,
             duration_minutes, staff_member, amount_minor, currency, status, payment_status, source,
             provider, external_booking_id, origin_key, notes, possible_duplicate_of, flags,
-            booked_at, created_at, updated_at
+            booked_at, version, created_at, updated_at
         from bookings where tenant_id = $1 and id < $2 order by id desc limit $3";
     LIST_BY_CLIENT = "
         select id, client_id, booking_at, service_name, service_key, service_category,
             duration_minutes, staff_member, amount_minor, currency, status, payment_status, source,
             provider, external_booking_id, origin_key, notes, possible_duplicate_of, flags,
-            booked_at, created_at, updated_at
+            booked_at, version, created_at, updated_at
         from bookings where tenant_id = $1 and client_id = $2
         order by booking_at desc, id desc limit $3";
     LIST_AT = "
@@ -96,6 +97,8 @@ pub struct BookingRow {
     pub flags: String,
     /// When the customer booked.
     pub booked_at: DateTime<Utc>,
+    /// Counts the row's changes: 1 when it is made. Written by the statements alone.
+    pub version: i64,
     /// When the row was made.
     pub created_at: DateTime<Utc>,
     /// When the row last changed.
@@ -150,7 +153,8 @@ async fn write(
         booking.possible_duplicate_of,
         booking.flags.as_str(),
         booking.booked_at,
-        at
+        at,
+        booking.staff_member.as_deref().map(service_key)
     )?;
     Ok(())
 }

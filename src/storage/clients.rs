@@ -212,7 +212,8 @@ pub async fn list(
     Ok(fetch_all!(conn, ClientRow, LIST, tenant, before, limit)?)
 }
 
-/// Whose identity it is, now or formerly.
+/// Whose identity it is, now or formerly. A client that a person names is that client while it is
+/// there, or the one that it proved to be.
 ///
 /// # Errors
 /// When the database fails.
@@ -221,7 +222,10 @@ pub async fn find_by_identity(
     tenant: Uuid,
     identity: &Identity,
 ) -> Result<Option<Uuid>> {
-    let (kind, value) = (identity.kind(), identity.value());
+    if let Identity::Client(id) = identity {
+        return Ok(find_once_known(conn, tenant, *id).await?.map(|row| row.id));
+    }
+    let (kind, value) = (identity.kind(), identity.value().into_owned());
     let row = fetch_optional!(conn, (Uuid,), FIND_BY_IDENTITY, tenant, kind, value)?;
     Ok(row.map(|(id,)| id))
 }
@@ -249,7 +253,7 @@ pub async fn insert_identity(
     identity: &Identity,
     now: DateTime<Utc>,
 ) -> Result<()> {
-    let (kind, value) = (identity.kind(), identity.value());
+    let (kind, value) = (identity.kind(), identity.value().into_owned());
     execute!(conn, INSERT_IDENTITY, tenant, ids::new(now), client, kind, value, true, now)?;
     Ok(())
 }
@@ -264,7 +268,8 @@ pub async fn set_current(
     identity: &Identity,
     is_current: bool,
 ) -> Result<()> {
-    execute!(conn, SET_CURRENT, tenant, identity.kind(), identity.value(), is_current)?;
+    let (kind, value) = (identity.kind(), identity.value().into_owned());
+    execute!(conn, SET_CURRENT, tenant, kind, value, is_current)?;
     Ok(())
 }
 

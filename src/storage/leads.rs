@@ -5,14 +5,16 @@ use crate::domain::channel::Channel;
 use crate::domain::ids;
 use crate::domain::person::Identity;
 use chrono::{DateTime, Utc};
+use unicode_normalization::UnicodeNormalization;
 use uuid::Uuid;
 
 statements! {
     INSERT = "
         insert into leads (tenant_id, id, phone, whatsapp_id, first_name, last_name, email, source,
-            details, status, interactions, attempts, first_interaction_at, version,
-            created_at, updated_at)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'new', 0, 0, $10, 1, $11, $11)";
+            details, status, interactions, attempts, first_interaction_at, name_key,
+            last_name_key, email_key, version, created_at, updated_at)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'new', 0, 0, $10, $12, $13, $14, 1, $11,
+            $11)";
     FIND_OPEN_BY_PHONE = "
         select id, phone, whatsapp_id, first_interaction_at, source, status from leads
         where tenant_id = $1 and phone = $2 and status in ('new', 'contacted', 'qualified')";
@@ -84,6 +86,24 @@ pub struct NewLead<'a> {
     pub first_interaction_at: DateTime<Utc>,
 }
 
+/// A name or an e-mail address as it is sought: whatever its case, its marks' form and its spaces.
+#[must_use]
+pub fn fold(text: &str) -> String {
+    let folded: String = text.nfkc().flat_map(char::to_lowercase).collect();
+    folded.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The keys by which a lead's whole name, last name and e-mail are found.
+pub(super) fn folded(
+    first_name: Option<&str>,
+    last_name: Option<&str>,
+    email: Option<&str>,
+) -> [Option<Vec<u8>>; 3] {
+    let key = |text: &str| Some(fold(text).into_bytes()).filter(|key| !key.is_empty());
+    let whole = [first_name, last_name].into_iter().flatten().collect::<Vec<_>>().join(" ");
+    [key(&whole), last_name.and_then(key), email.and_then(key)]
+}
+
 /// Inserts an open lead and answers its id.
 ///
 /// # Errors
@@ -95,7 +115,9 @@ pub async fn insert(
     now: DateTime<Utc>,
 ) -> Result<Uuid> {
     let id = ids::new(now);
-    let value = |kind| lead.identities.iter().find(|i| i.kind() == kind).map(Identity::value);
+    let [name, last_name, email] = folded(lead.first_name, lead.last_name, lead.email);
+    let of = |kind| lead.identities.iter().find(|i| i.kind() == kind);
+    let value = |kind| of(kind).map(|identity| identity.value().into_owned());
     execute!(
         conn,
         INSERT,
@@ -109,7 +131,10 @@ pub async fn insert(
         lead.source.as_str(),
         lead.details.as_deref(),
         lead.first_interaction_at,
-        now
+        now,
+        name,
+        last_name,
+        email
     )?;
     Ok(id)
 }
@@ -126,8 +151,9 @@ pub async fn find_open(
     let sql = match identity {
         Identity::Phone(_) => FIND_OPEN_BY_PHONE,
         Identity::WhatsApp(_) => FIND_OPEN_BY_WHATSAPP,
+        Identity::Client(_) => return Ok(None),
     };
-    Ok(fetch_optional!(conn, LeadRow, sql, tenant, identity.value())?)
+    Ok(fetch_optional!(conn, LeadRow, sql, tenant, identity.value().into_owned())?)
 }
 
 /// Gives a lead the phone or WhatsApp id that was not known of it, or is its new one.
@@ -144,8 +170,9 @@ pub async fn give_identity(
     let sql = match identity {
         Identity::Phone(_) => GIVE_PHONE,
         Identity::WhatsApp(_) => GIVE_WHATSAPP_ID,
+        Identity::Client(_) => return Ok(()),
     };
-    execute!(conn, sql, tenant, lead, identity.value(), now)?;
+    execute!(conn, sql, tenant, lead, identity.value().into_owned(), now)?;
     Ok(())
 }
 

@@ -6,6 +6,7 @@
 mod aliases;
 pub mod audit;
 pub mod beside;
+pub mod booking_lists;
 pub mod bookings;
 pub mod clients;
 pub mod connections;
@@ -16,6 +17,8 @@ pub mod idempotency;
 pub mod inbox;
 pub mod installation;
 pub mod joins;
+pub mod lead_lists;
+pub mod lead_records;
 pub mod leads;
 pub mod locks;
 pub mod mappings;
@@ -92,6 +95,7 @@ pub fn all_statements() -> Vec<(&'static str, &'static str, &'static str)> {
     let files = [
         ("aliases", aliases::ALL),
         ("audit", audit::ALL),
+        ("booking_lists", booking_lists::ALL),
         ("bookings", bookings::ALL),
         ("clients", clients::ALL),
         ("connections", connections::ALL),
@@ -102,6 +106,8 @@ pub fn all_statements() -> Vec<(&'static str, &'static str, &'static str)> {
         ("inbox", inbox::ALL),
         ("installation", installation::ALL),
         ("joins", joins::ALL),
+        ("lead_lists", lead_lists::ALL),
+        ("lead_records", lead_records::ALL),
         ("leads", leads::ALL),
         ("mappings", mappings::ALL),
         ("reviews", reviews::ALL),

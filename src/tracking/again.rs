@@ -48,7 +48,7 @@ impl Tracker {
         set: &BTreeMap<String, String>,
     ) -> Result<Answer, AgainError> {
         let unreadable = |why: &str| AgainError::Unreadable(format!("the event {} {why}", row.id));
-        let source = sources::find(&row.source)
+        let source = sources::api::find_teller(&row.source)
             .ok_or_else(|| unreadable("is of a source that this program does not know"))?;
         let item = item(source, row)?;
         let (tenant, map) = self.owner(row).await?;

@@ -54,17 +54,19 @@ impl Tracker {
         let current = match to {
             Identity::Phone(_) => &mut row.phone,
             Identity::WhatsApp(_) => &mut row.whatsapp_id,
+            // Nobody's number changes into one of our ids.
+            Identity::Client(_) => return Ok(Moved::Nobody),
         };
         match clients::find_by_identity(conn, tenant, to).await? {
             // Told again; or gone back to, when what it was changed from is what it is.
-            Some(other) if other == client && current.as_deref() != Some(from.value()) => {
+            Some(other) if other == client && current.as_deref() != Some(&*from.value()) => {
                 return Ok(Moved::Done(client));
             }
             Some(other) if other == client => clients::set_current(conn, tenant, to, true).await?,
             Some(other) => return Ok(Moved::Taken(client, other)),
             None => clients::insert_identity(conn, tenant, client, to, now).await?,
         }
-        *current = Some(to.value().to_owned());
+        *current = Some(to.value().into_owned());
         row.updated_at = now;
         clients::set_current(conn, tenant, from, false).await?;
         clients::update(conn, tenant, &row).await?;
@@ -126,6 +128,7 @@ impl Tracker {
             let known = match identity {
                 Identity::Phone(_) => &open.phone,
                 Identity::WhatsApp(_) => &open.whatsapp_id,
+                Identity::Client(_) => continue,
             };
             if known.is_none() && leads::find_open(conn, tenant, identity).await?.is_none() {
                 leads::give_identity(conn, tenant, open.id, identity, self.clock.now()).await?;

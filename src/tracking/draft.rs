@@ -90,6 +90,17 @@ fn same_telling(a: &Sighting, b: &Sighting) -> bool {
         && (a.item == b.item || a.told_as.iter().any(|told| b.told_as.contains(told)))
 }
 
+/// For each id that was answered before, the earliest sighting it was answered for: there it stays.
+pub(super) fn owners(history: &[&Seen]) -> BTreeMap<Uuid, Uuid> {
+    let mut owners = BTreeMap::new();
+    for sighting in history.iter().map(|one| &one.sighting) {
+        if let Some(id) = sighting.booking_id {
+            owners.entry(id).or_insert(sighting.id);
+        }
+    }
+    owners
+}
+
 /// The id of the draft's earliest owner, and the ids of the others.
 pub(super) fn own_ids(
     draft: &Draft<'_>,
@@ -122,6 +133,7 @@ fn tells(sighting: &Sighting) -> bool {
     match &sighting.says {
         Says::Booking(_) => true,
         Says::Change(change) => change.telling.is_some(),
+        Says::Edit(_) => false,
     }
 }
 

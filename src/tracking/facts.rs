@@ -7,6 +7,7 @@ use super::gather::telling;
 use crate::domain::channel::Channel;
 use crate::domain::sighting::{Order, Sighting};
 use crate::storage::clients::ClientRow;
+use crate::storage::lead_records::LeadRecord;
 use crate::storage::{Error, Result};
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::de::DeserializeOwned;
@@ -103,6 +104,18 @@ impl Told {
             email: None,
         }
     }
+
+    /// What a lead says of the client that it is made: a name given for a booking goes before its.
+    pub(super) fn lead(lead: &LeadRecord) -> Self {
+        let source = lead.source.parse().unwrap_or(Channel::Web);
+        Self {
+            name_strength: u8::from(lead.first_name.is_some()),
+            first_name: lead.first_name.clone(),
+            last_name: lead.last_name.clone(),
+            email: lead.email.clone(),
+            ..Self::asked(lead.first_interaction_at, source)
+        }
+    }
 }
 
 /// A place in history as text that sorts as [`Order`] does.
@@ -196,10 +209,12 @@ fn lay_last_name(row: &mut ClientRow, from: &mut Provenance, told: &[Told]) {
     }
 }
 
-/// Forgets what tellings said, so that all of them can be laid anew; what a person set stays.
+/// Forgets what tellings said, so that all of them can be laid anew; what a person set, and what a
+/// lead was called that a person made this client, stays.
 pub(super) fn bare(row: &mut ClientRow) -> Result<()> {
     let fixed: Vec<String> = read("set_by_person", &row.set_by_person)?;
-    let may = |field: &str| !fixed.iter().any(|f| f == field);
+    let told = told_by(&row.provenance)?;
+    let may = |field: &str| !fixed.iter().any(|f| f == field) && told.contains_key(field);
     if may("firstName") {
         UNKNOWN.clone_into(&mut row.first_name);
     }

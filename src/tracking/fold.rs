@@ -1,10 +1,11 @@
 //! One booking's fields, laid over each other in the order of history.
 
 use super::resolve::Seen;
-use crate::domain::booking::{ChangeKind, UnifiedBookingData};
+use crate::domain::booking::{ChangeKind, ExternalBooking, UnifiedBookingData, service_key};
 use crate::domain::channel::{BookingStatus, Channel, PaymentStatus};
+use crate::domain::edit::{Edited, Set};
 use crate::domain::money::Money;
-use crate::domain::sighting::{Order, Says};
+use crate::domain::sighting::{Order, Rank, Says, Sighting};
 use chrono::{DateTime, Utc};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -73,29 +74,30 @@ pub(super) fn fold(members: &[&Seen]) -> Option<Fold> {
 pub(super) fn fold_with(members: &[&Seen], mut after: impl FnMut(&Seen, &Fold)) -> Option<Fold> {
     let first = members.iter().find_map(|m| telling(m))?;
     let mut folding = Folding::new(first, members);
-    // Changes that were told before the booking itself apply as soon as it is told.
-    let (mut early, mut begun) = (Vec::new(), false);
+    // What was changed before the booking itself was told applies as soon as it is told.
+    let (mut early, mut begun): (Vec<&Seen>, bool) = (Vec::new(), false);
     for member in members {
         if let (Some(what), true) = (move_of(member), begun) {
             // The move first: the telling beside it carries the new start already.
             folding.change(what);
         }
         if let Some(telling) = telling(member) {
-            folding.tell(telling, &member.sighting.set_by_person);
+            folding.tell(telling, &member.sighting);
             begun = true;
             after(member, &folding.done);
-            for (early, what) in early.drain(..) {
-                folding.change(what);
+            for early in early.drain(..) {
+                folding.apply(early);
                 after(early, &folding.done);
             }
         }
-        match &member.sighting.says {
-            Says::Change(change) if begun => {
-                folding.change(&change.what);
-                after(member, &folding.done);
-            }
-            Says::Change(change) => early.push((*member, &change.what)),
-            Says::Booking(_) => {}
+        if matches!(member.sighting.says, Says::Booking(_)) {
+            continue;
+        }
+        if begun {
+            folding.apply(member);
+            after(member, &folding.done);
+        } else {
+            early.push(member);
         }
     }
     Some(folding.done)
@@ -106,7 +108,7 @@ fn move_of(seen: &Seen) -> Option<&ChangeKind> {
         Says::Change(change) => {
             Some(&change.what).filter(|what| matches!(what, ChangeKind::Reschedule(_)))
         }
-        Says::Booking(_) => None,
+        Says::Booking(_) | Says::Edit(_) => None,
     }
 }
 
@@ -114,6 +116,7 @@ fn telling(seen: &Seen) -> Option<&UnifiedBookingData> {
     match &seen.sighting.says {
         Says::Booking(telling) => Some(telling),
         Says::Change(change) => change.telling.as_deref(),
+        Says::Edit(_) => None,
     }
 }
 
@@ -123,6 +126,8 @@ struct Folding {
     moved_from: Vec<DateTime<Utc>>,
     /// Fields that a person set: no other telling changes them.
     fixed: BTreeSet<String>,
+    /// A person said by an edit what state it is in: a telling raises it no more.
+    status_is_set: bool,
 }
 
 impl Folding {
@@ -150,12 +155,12 @@ impl Folding {
             person: whose(members).and_then(|seen| seen.person),
             impossible_change: false,
         };
-        Self { done, moved_from: Vec::new(), fixed: BTreeSet::new() }
+        Self { done, moved_from: Vec::new(), fixed: BTreeSet::new(), status_is_set: false }
     }
 
-    fn tell(&mut self, told: &UnifiedBookingData, set_by_person: &[String]) {
-        let may =
-            |field: &str| set_by_person.iter().any(|f| f == field) || !self.fixed.contains(field);
+    fn tell(&mut self, told: &UnifiedBookingData, sighting: &Sighting) {
+        let set = |field: &str| sighting.set_by_person.iter().any(|f| f == field);
+        let may = |field: &str| set(field) || !self.fixed.contains(field);
         let done = &mut self.done;
         if may("appointmentDateTime") && !self.moved_from.contains(&told.appointment_date_time) {
             done.start = told.appointment_date_time;
@@ -169,42 +174,88 @@ impl Folding {
         fill(&mut done.staff_member, told.staff_member.as_ref(), may("staffMember"));
         fill(&mut done.price, told.price.as_ref(), may("price"));
         fill(&mut done.notes, told.notes.as_ref(), may("notes"));
-        done.payment_status = told.payment_status.unwrap_or(done.payment_status);
-        done.payment_is_told |= told.payment_status.is_some();
-        done.source = told.source;
-        if done.status == BookingStatus::Pending {
+        if let (Some(payment), true) = (told.payment_status, may("paymentStatus")) {
+            done.payment_status = payment;
+            done.payment_is_told = true;
+        }
+        if may("source") {
+            done.source = told.source;
+        }
+        let by_hand = sighting.order.rank == Rank::Person && set("status");
+        if by_hand || (done.status == BookingStatus::Pending && !self.status_is_set) {
             done.status = told.status;
         }
-        refer(done, told);
-        self.fixed.extend(set_by_person.iter().cloned());
+        refer(done, told, may("externalBookingId"));
+        self.fixed.extend(sighting.set_by_person.iter().cloned());
+    }
+
+    fn apply(&mut self, one: &Seen) {
+        match &one.sighting.says {
+            Says::Change(change) => self.change(&change.what),
+            Says::Edit(edit) => self.edit(&edit.set),
+            Says::Booking(_) => {}
+        }
+    }
+
+    /// Sets what a person set. It was checked against what stood there when it was written.
+    fn edit(&mut self, set: &Edited) {
+        if let Some(start) = set.appointment_date_time {
+            self.move_to(start);
+        }
+        let done = &mut self.done;
+        if let Some(name) = &set.service_name {
+            done.service_name.clone_from(name);
+            done.service_key = service_key(name);
+        }
+        if let Some(status) = set.status {
+            done.status = status;
+            done.impossible_change = false;
+            self.status_is_set = true;
+        }
+        if let Some(payment) = set.payment_status {
+            done.payment_status = payment;
+            done.payment_is_told = true;
+        }
+        done.source = set.source.unwrap_or(done.source);
+        set.service_category.lay(&mut done.service_category);
+        set.duration.lay(&mut done.duration);
+        set.staff_member.lay(&mut done.staff_member);
+        set.price.lay(&mut done.price);
+        set.notes.lay(&mut done.notes);
+        rename(done, &set.external_booking);
+        self.fixed.extend(set.names());
+    }
+
+    /// A later telling of the start that it was moved from is old news.
+    fn move_to(&mut self, start: DateTime<Utc>) {
+        if start != self.done.start {
+            self.moved_from.push(self.done.start);
+            self.moved_from.retain(|from| *from != start);
+            self.done.start = start;
+        }
     }
 
     /// Applies a change, or notes that it can't follow what came before.
     fn change(&mut self, what: &ChangeKind) {
         use BookingStatus::{Cancelled, Completed, Confirmed, NoShow, Pending};
-        let done = &mut self.done;
-        let next = match (what, done.status) {
+        let next = match (what, self.done.status) {
             (ChangeKind::Confirm, Pending) => Some(Confirmed),
             (ChangeKind::Cancel, Pending | Confirmed) => Some(Cancelled),
             (ChangeKind::Complete, Confirmed) => Some(Completed),
             (ChangeKind::NoShow, Confirmed) => Some(NoShow),
             (ChangeKind::Reschedule(start), status @ (Pending | Confirmed)) => {
-                if *start != done.start {
-                    self.moved_from.push(done.start);
-                    self.moved_from.retain(|from| from != start);
-                    done.start = *start;
-                }
+                self.move_to(*start);
                 Some(status)
             }
             (ChangeKind::Confirm, Confirmed)
             | (ChangeKind::Cancel, Cancelled)
             | (ChangeKind::Complete, Completed)
-            | (ChangeKind::NoShow, NoShow) => Some(done.status),
+            | (ChangeKind::NoShow, NoShow) => Some(self.done.status),
             _ => None,
         };
         match next {
-            Some(status) => done.status = status,
-            None => done.impossible_change = true,
+            Some(status) => self.done.status = status,
+            None => self.done.impossible_change = true,
         }
     }
 }
@@ -215,15 +266,40 @@ fn fill<T: Clone>(field: &mut Option<T>, told: Option<&T>, may: bool) {
     }
 }
 
-fn refer(done: &mut Fold, told: &UnifiedBookingData) {
+/// Takes in a telling's reference; shown is the one that a person set, where one did.
+fn refer(done: &mut Fold, told: &UnifiedBookingData, may: bool) {
     let Some(external) = &told.external_booking else { return };
     done.references.insert(external.id.clone());
+    if let Some(provider) = &external.provider {
+        done.ids.insert((provider.clone(), external.id.clone(), told.service_key()));
+    }
+    if may {
+        label(done, external);
+    }
+}
+
+fn label(done: &mut Fold, external: &ExternalBooking) {
     match &external.provider {
         Some(provider) => {
             done.labels.insert(provider.clone(), external.id.clone());
-            done.ids.insert((provider.clone(), external.id.clone(), told.service_key()));
         }
         None => done.unlabelled = Some(external.id.clone()),
+    }
+}
+
+/// Gives the booking the one reference that a person set, or none.
+fn rename(done: &mut Fold, set: &Set<ExternalBooking>) {
+    if set.is_kept() {
+        return;
+    }
+    done.labels.clear();
+    done.unlabelled = None;
+    if let Set::To(external) = set {
+        done.references.insert(external.id.clone());
+        let key = done.service_key.clone();
+        let labelled = external.provider.clone().map(|name| (name, external.id.clone(), key));
+        done.ids.extend(labelled);
+        label(done, external);
     }
 }
 

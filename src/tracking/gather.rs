@@ -3,6 +3,7 @@
 use super::people::{People, Person};
 use super::resolve::{Resolution, Seen, resolve};
 use crate::domain::booking::{ChangeKind, ChangeOf, UnifiedBookingData};
+use crate::domain::edit::Set;
 use crate::domain::person::{Identity, WhatsAppId};
 use crate::domain::phone::Phone;
 use crate::domain::sighting::{Says, Sighting};
@@ -59,6 +60,7 @@ pub(super) fn telling(sighting: &Sighting) -> Option<&UnifiedBookingData> {
     match &sighting.says {
         Says::Booking(telling) => Some(telling),
         Says::Change(change) => change.telling.as_deref(),
+        Says::Edit(_) => None,
     }
 }
 
@@ -72,6 +74,7 @@ pub(super) fn identities(sighting: &Sighting) -> Vec<Identity> {
             by
         }
         Says::Change(change) => change.telling.as_ref().map(|t| t.identities()).unwrap_or_default(),
+        Says::Edit(edit) => edit.by.clone(),
     }
 }
 
@@ -90,6 +93,10 @@ pub(super) fn keys(sighting: &Sighting) -> Keys {
                 (reference, told.map(|t| t.appointment_date_time))
             }
         },
+        Says::Edit(edit) => match &edit.set.external_booking {
+            Set::To(external) => (Some(external.id.clone()), None),
+            Set::Kept | Set::Emptied => (None, None),
+        },
     };
     let person_key = identities(sighting).first().map(Identity::key);
     Keys { external_key, person_key, start_at, target_at: target(sighting) }
@@ -102,6 +109,7 @@ fn target(sighting: &Sighting) -> Option<DateTime<Utc>> {
             ChangeKind::Reschedule(start) => Some(start),
             _ => None,
         },
+        Says::Edit(edit) => edit.set.appointment_date_time,
         Says::Booking(_) => None,
     }
 }
@@ -120,7 +128,7 @@ fn contexts(sighting: &Sighting) -> impl Iterator<Item = String> {
             ChangeOf::Context(context) => Some(context.clone()),
             _ => None,
         },
-        Says::Booking(_) => None,
+        Says::Booking(_) | Says::Edit(_) => None,
     };
     sighting.context.clone().into_iter().chain(named)
 }
@@ -291,6 +299,10 @@ impl Search {
 }
 
 fn clash(people: &People, met: &[Identity], event: Option<Uuid>) -> Option<Clash> {
+    if met.iter().any(|identity| matches!(identity, Identity::Client(_))) {
+        // A person said whose it is.
+        return None;
+    }
     Some(Clash { told: people.clash(met)?, event })
 }
 
@@ -306,7 +318,13 @@ pub(super) async fn know(
     }
     if let Some(client) = clients::find_by_identity(conn, tenant, identity).await? {
         let rows = clients::list_identities(conn, tenant, client).await?;
-        people.know(client, rows.iter().filter_map(read_identity).collect());
+        let mut known: Vec<Identity> = rows.iter().filter_map(read_identity).collect();
+        // So that it is found as whom a person may have named, too.
+        known.push(Identity::Client(client));
+        if !known.contains(identity) {
+            known.push(identity.clone());
+        }
+        people.know(client, known);
     }
     Ok(())
 }
@@ -328,8 +346,12 @@ async fn lookups(
     let mut lookups: Vec<Lookup> = contexts(sighting).map(Lookup::Context).collect();
     let reference = keys(sighting).external_key;
     let own = reference.as_deref().and_then(|key| Uuid::try_parse(key).ok());
+    let edited = match &sighting.says {
+        Says::Edit(edit) => Some(edit.of),
+        _ => None,
+    };
     lookups.extend(reference.map(Lookup::ExternalKey));
-    if let Some(own) = own {
+    for own in own.into_iter().chain(edited) {
         let row = bookings::find(conn, tenant, own).await?;
         lookups.extend(row.map(|row| Lookup::Booking(row.id)));
     }

@@ -96,6 +96,7 @@ impl From<TrackError> for Refusal {
     fn from(error: TrackError) -> Self {
         match error {
             TrackError::KeyReused { event_id } => Self::KeyReused(event_id),
+            TrackError::Denied(denied) => Self::Unavailable(Some(Box::new(denied))),
             TrackError::Unavailable(cause) => Self::Unavailable(Some(Box::new(cause))),
         }
     }

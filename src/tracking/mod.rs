@@ -5,6 +5,8 @@
 
 pub mod again;
 pub mod answer;
+pub mod by_hand;
+pub mod converting;
 pub mod directory;
 pub mod facts;
 pub mod fold;
@@ -40,6 +42,7 @@ use crate::sources::{Item, Manners, Source};
 use crate::storage::seal::MasterKey;
 use crate::storage::{self, Conn, Db, Error, events, leads, locks};
 use answer::{Answer, BookingAnswer};
+use by_hand::Denied;
 use chrono::{DateTime, Utc};
 use gather::{Stopped, gather};
 use outcome::Decided;
@@ -90,6 +93,9 @@ pub enum TrackError {
         /// The event that has the key.
         event_id: Uuid,
     },
+    /// What a person wrote may not be; nothing of it is kept. No delivery meets this.
+    #[error(transparent)]
+    Denied(#[from] Denied),
 }
 
 /// Takes events and answers with their outcomes, each when it is durable.
@@ -161,7 +167,11 @@ impl Tracker {
                 }
             }
         }
-        self.keep_failed(work, failure).await
+        match failure {
+            // A person waits for the answer, and can write it again.
+            Some(error) if work.terms.by_hand() => Err(TrackError::Unavailable(error)),
+            failure => self.keep_failed(work, failure).await,
+        }
     }
 
     /// What says it can't be stored for good is kept raw, so that nothing acknowledged is lost.
@@ -250,14 +260,20 @@ impl Tracker {
         locked: &BTreeSet<String>,
     ) -> Result<Decided, Trouble> {
         let tenant = work.taken.tenant.id;
-        let (fresh, kept) = Self::fresh(conn, work).await?;
-        let (gathered, resolution) = match gather(conn, tenant, &fresh, &work.links(), locked).await
-        {
-            Ok(gathered) => gathered,
-            Err(Stopped::Storage(error)) => return Err(error.into()),
-            Err(Stopped::Relock(more)) => return Err(Trouble::Relock(more)),
-            Err(Stopped::TooMany) => return self.keep_apart(conn, work, key).await,
-        };
+        let (mut fresh, kept) = Self::fresh(conn, work).await?;
+        work.terms.begin(&mut fresh, self.clock.now());
+        let (mut gathered, mut resolution) =
+            match gather(conn, tenant, &fresh, &work.links(), locked).await {
+                Ok(gathered) => gathered,
+                Err(Stopped::Storage(error)) => return Err(error.into()),
+                Err(Stopped::Relock(more)) => return Err(Trouble::Relock(more)),
+                Err(Stopped::TooMany) if work.terms.by_hand() => {
+                    return Err(Trouble::Track(Denied::ToldTooOften.into()));
+                }
+                Err(Stopped::TooMany) => return self.keep_apart(conn, work, key).await,
+            };
+        work.terms.place(&mut gathered, &mut fresh, &mut resolution);
+        work.terms.check(conn, tenant, &fresh, &resolution).await?;
         let lead = self.open_lead(conn, work, &gathered.people).await?;
         let mut moved = Vec::new();
         for change in work.identity_changes() {
@@ -279,6 +295,7 @@ impl Tracker {
             let (id, now) = (work.event_id, self.clock.now());
             leads::count_interaction(conn, tenant, lead, id, told_at(work.taken), now).await?;
         }
+        work.terms.note(conn, tenant, decided.answer.booking_id, self.clock.now()).await?;
         Ok(decided)
     }
 

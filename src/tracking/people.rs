@@ -29,14 +29,20 @@ pub struct People {
 }
 
 impl People {
-    /// Adds a client with the identities that the database has for it.
+    /// Adds a client with the identities by which it is found.
     pub fn know(&mut self, client: Uuid, identities: Vec<Identity>) {
-        if self.list.iter().any(|person| person.client == Some(client)) {
-            return;
+        let known = self.list.iter().position(|person| person.client == Some(client));
+        let place = known.unwrap_or(self.list.len());
+        if known.is_none() {
+            self.list.push(Person { client: Some(client), ..Person::default() });
         }
-        let place = self.list.len();
-        self.by_identity.extend(identities.iter().map(|i| (i.clone(), place)));
-        self.list.push(Person { client: Some(client), identities, fresh: Vec::new() });
+        let Some(person) = self.list.get_mut(place) else { return };
+        for identity in identities {
+            if !person.identities.contains(&identity) {
+                self.by_identity.insert(identity.clone(), place);
+                person.identities.push(identity);
+            }
+        }
     }
 
     /// The person of one telling's identities, the phone first: known, or new from now on.
@@ -44,7 +50,12 @@ impl People {
     /// A WhatsApp id that comes with a phone becomes the phone's, and a phone that comes with an
     /// id becomes the id's, when neither has another of the kind. When they are two people's, the
     /// telling is the phone's, and nobody's identity moves.
+    ///
+    /// A client whom a person named and who is gone since is nobody.
     pub fn meet(&mut self, identities: &[Identity]) -> Option<u32> {
+        let gone =
+            |i: &&Identity| matches!(i, Identity::Client(_)) && !self.by_identity.contains_key(i);
+        let identities: Vec<Identity> = identities.iter().filter(|i| !gone(i)).cloned().collect();
         let known = identities.iter().find_map(|i| self.by_identity.get(i).copied());
         let first = identities.first()?;
         let place = match (self.by_identity.get(first), known) {
@@ -55,7 +66,7 @@ impl People {
                 self.list.len() - 1
             }
         };
-        for identity in identities {
+        for identity in &identities {
             let free = !self.by_identity.contains_key(identity);
             if free && !self.has_kind(place, identity) {
                 self.give(place, identity);

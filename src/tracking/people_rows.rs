@@ -67,12 +67,12 @@ impl Write<'_, '_> {
         };
         let mut row = before.clone();
         for identity in person.into_iter().flat_map(|p| &p.identities) {
-            match identity {
-                Identity::Phone(p) => row.phone.get_or_insert_with(|| p.as_str().to_owned()),
-                Identity::WhatsApp(id) => {
-                    row.whatsapp_id.get_or_insert_with(|| id.as_str().to_owned())
-                }
+            let value = match identity {
+                Identity::Phone(_) => &mut row.phone,
+                Identity::WhatsApp(_) => &mut row.whatsapp_id,
+                Identity::Client(_) => continue,
             };
+            value.get_or_insert_with(|| identity.value().into_owned());
         }
         let laid = told.map(|told| facts::lay(&mut row, told)).transpose()?;
         if laid != Some(Laid::Done) {
@@ -123,7 +123,11 @@ impl Write<'_, '_> {
     }
 
     /// Open leads with one of these identities become this client; answers when they first asked.
-    async fn convert_leads(&mut self, client: Uuid, identities: &[Identity]) -> Result<Vec<Told>> {
+    pub(super) async fn convert_leads(
+        &mut self,
+        client: Uuid,
+        identities: &[Identity],
+    ) -> Result<Vec<Told>> {
         let mut asked = Vec::new();
         for identity in identities {
             if let Some(lead) = leads::find_open(self.conn, self.tenant, identity).await? {

@@ -13,7 +13,7 @@ use uuid::Uuid;
 pub struct Trace {
     /// The event that told it.
     pub event_id: Uuid,
-    /// What it told: `booking`, or the change.
+    /// What it told: `booking`, `edit`, or the change.
     pub told: &'static str,
     /// Names of the booking's fields, as the API has them, whose value it gave: the value that
     /// stands. A later telling of the same value gave nothing.
@@ -89,6 +89,7 @@ fn told(sighting: &Sighting) -> &'static str {
             ChangeKind::Complete => "complete",
             ChangeKind::NoShow => "no_show",
         },
+        Says::Edit(_) => "edit",
     }
 }
 

@@ -5,10 +5,11 @@
 //! a labelled reference, the call or message it was told in, or person, start and service.
 //! The same set of sightings therefore ends in the same bookings, however it arrived.
 
-use super::draft::{Draft, duplicates, origin, own_ids};
+use super::draft::{Draft, duplicates, origin, own_ids, owners};
 use super::fold::Fold;
 use crate::domain::booking::{Change, ChangeOf, UnifiedBookingData};
 use crate::domain::channel::BookingStatus;
+use crate::domain::edit::Edit;
 use crate::domain::sighting::{Says, Sighting};
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
@@ -71,6 +72,7 @@ pub fn resolve(seen: &[Seen]) -> Resolution {
         match &one.sighting.says {
             Says::Booking(telling) => book.take_telling(one, telling),
             Says::Change(change) => book.take_change(one, change),
+            Says::Edit(edit) => book.take_edit(one, edit),
         }
     }
     book.finish(&history)
@@ -80,7 +82,7 @@ pub fn resolve(seen: &[Seen]) -> Resolution {
 #[derive(Default)]
 struct Book<'a> {
     drafts: Vec<Draft<'a>>,
-    waiting: Vec<(&'a Seen, &'a Change)>,
+    waiting: Vec<&'a Seen>,
     ambiguous: Vec<&'a Seen>,
     /// Bare words ("yes") that found nothing: they never apply to a booking told later.
     spent: Vec<&'a Seen>,
@@ -199,13 +201,12 @@ impl<'a> Book<'a> {
         let mut place = place;
         loop {
             let waiting = std::mem::take(&mut self.waiting);
-            let (mine, others): (Vec<_>, Vec<_>) = waiting
-                .into_iter()
-                .partition(|(one, change)| self.targets(one, change).contains(&place));
+            let (mine, others): (Vec<_>, Vec<_>) =
+                waiting.into_iter().partition(|one| self.wanted(one).contains(&place));
             self.waiting = others;
             let changed = !mine.is_empty();
             if let Some(draft) = self.drafts.get_mut(place) {
-                draft.join(mine.into_iter().map(|(one, _)| one));
+                draft.join(mine);
             }
             match self.beside(place) {
                 Some(other) => {
@@ -243,6 +244,29 @@ impl<'a> Book<'a> {
         self.drafts.iter().enumerate().find(other).map(|(n, _)| n)
     }
 
+    /// The bookings that something waiting is of.
+    fn wanted(&self, one: &Seen) -> Vec<usize> {
+        match &one.sighting.says {
+            Says::Change(change) => self.targets(one, change),
+            Says::Edit(edit) => self.edited(one, edit).into_iter().collect(),
+            Says::Booking(_) => Vec::new(),
+        }
+    }
+
+    fn take_edit(&mut self, one: &'a Seen, edit: &Edit) {
+        match self.edited(one, edit) {
+            Some(place) => self.apply(one, place),
+            None => self.waiting.push(one),
+        }
+    }
+
+    /// The booking that a person named by our id: the first that had it, should it have proved to
+    /// be several.
+    fn edited(&self, one: &Seen, edit: &Edit) -> Option<usize> {
+        let id = one.sighting.booking_id.unwrap_or(edit.of).to_string();
+        self.places(|draft| draft.has_id(&id)).first().copied()
+    }
+
     fn take_change(&mut self, one: &'a Seen, change: &'a Change) {
         let again = self.places(|draft| draft.was_told(&one.sighting));
         let found = [again, self.labelled(change)].into_iter().find(|found| !found.is_empty());
@@ -253,7 +277,7 @@ impl<'a> Book<'a> {
         match (found.as_slice(), &change.telling) {
             ([], Some(telling)) => self.take_telling(one, telling),
             ([], None) if change.of == ChangeOf::OnlyOpenPending => self.spent.push(one),
-            ([], None) => self.waiting.push((one, change)),
+            ([], None) => self.waiting.push(one),
             ([place], _) => self.apply(one, *place),
             (places, _) if all => {
                 for place in places {
@@ -361,7 +385,7 @@ impl<'a> Book<'a> {
             }
         });
         let bookings = bookings.collect();
-        let unknown = self.waiting.iter().map(|(one, _)| *one).chain(self.spent);
+        let unknown = self.waiting.into_iter().chain(self.spent);
         let waiting = unknown.map(|one| (one.sighting.id, Waiting::BookingUnknown));
         let several = self.ambiguous.iter().map(|o| (o.sighting.id, Waiting::SeveralBookings));
         Resolution { bookings, waiting: waiting.chain(several).collect() }
@@ -371,15 +395,4 @@ impl<'a> Book<'a> {
 /// The labelled references of a telling, by provider.
 fn labels(telling: &UnifiedBookingData) -> BTreeMap<String, String> {
     telling.labelled().map(|(p, id)| (p.to_owned(), id.to_owned())).into_iter().collect()
-}
-
-/// For each id that was answered before, the earliest sighting it was answered for: there it stays.
-fn owners(history: &[&Seen]) -> BTreeMap<Uuid, Uuid> {
-    let mut owners = BTreeMap::new();
-    for sighting in history.iter().map(|one| &one.sighting) {
-        if let Some(id) = sighting.booking_id {
-            owners.entry(id).or_insert(sighting.id);
-        }
-    }
-    owners
 }

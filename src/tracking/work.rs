@@ -1,5 +1,6 @@
 //! One event on its way: read, hashed, placed in history.
 
+use super::by_hand::Terms;
 use super::reworded::reworded;
 use super::settle::review_contexts;
 use super::{Taken, Tracker, asked, gather};
@@ -22,6 +23,8 @@ pub(super) struct Work<'a> {
     pub(super) overrides: &'a BTreeMap<String, String>,
     /// True for an event that is stored already and read again.
     pub(super) again: bool,
+    /// On what terms it is tracked.
+    pub(super) terms: Terms,
 }
 
 impl Work<'_> {
@@ -89,7 +92,8 @@ impl Tracker {
         let key = key.unwrap_or_else(|| event_id.to_string());
         let sightings = mapped.iter().filter_map(|one| sighting(one, event_id, &key, taken));
         let sightings = sightings.collect();
-        Work { taken, event_id, key_hash, body_hash, mapped, sightings, overrides, again }
+        let terms = Terms::Delivery;
+        Work { taken, event_id, key_hash, body_hash, mapped, sightings, overrides, again, terms }
     }
 
     /// The keyed hash of what makes a repeat of this event a repeat.
@@ -127,6 +131,10 @@ fn sighting(mapped: &Mapped, event_id: Uuid, key: &str, taken: &Taken) -> Option
         }
         Mapped::Change(telling) => {
             let says = Says::Change(Box::new(telling.data.clone()));
+            Some(place(telling, says, event_id, key, taken))
+        }
+        Mapped::Edit(telling) => {
+            let says = Says::Edit(Box::new(telling.data.clone()));
             Some(place(telling, says, event_id, key, taken))
         }
         _ => None,

@@ -7,6 +7,7 @@ use super::people::Person;
 use super::resolve::{Resolution, Resolved, Seen};
 use crate::domain::channel::{BookingStatus, ClientStatus};
 use crate::domain::ids;
+use crate::domain::person::Identity;
 use crate::domain::sighting::Sighting;
 use crate::storage::bookings::BookingRow;
 use crate::storage::clients::ClientRow;
@@ -180,8 +181,9 @@ impl Write<'_, '_> {
         Ok((made, of_person, placed))
     }
 
-    async fn give_identities(&mut self, client: Uuid, person: &Person) -> Result<()> {
-        for identity in &person.fresh {
+    pub(super) async fn give_identities(&mut self, client: Uuid, person: &Person) -> Result<()> {
+        let own = |identity: &&Identity| !matches!(identity, Identity::Client(_));
+        for identity in person.fresh.iter().filter(own) {
             clients::insert_identity(self.conn, self.tenant, client, identity, self.now).await?;
         }
         Ok(())
@@ -196,7 +198,7 @@ impl Write<'_, '_> {
     ) -> Result<Uuid> {
         let id = ids::new(self.now);
         let value = |kind| {
-            person.identities.iter().find(|i| i.kind() == kind).map(|i| i.value().to_owned())
+            person.identities.iter().find(|i| i.kind() == kind).map(|i| i.value().into_owned())
         };
         let first = resolved.members.first().and_then(|m| by_id.get(m));
         let at = first.map_or(self.now, |seen| seen.sighting.order.event_time);
@@ -292,6 +294,7 @@ impl Write<'_, '_> {
             possible_duplicate_of: None,
             flags: serde_json::to_string(flags).unwrap_or_default(),
             booked_at: fold.booked_at,
+            version: booking.before.as_ref().map_or(1, |b| b.version),
             created_at: booking.before.as_ref().map_or(self.now, |b| b.created_at),
             updated_at: self.now,
         }

@@ -4,7 +4,10 @@
 #[macro_use]
 mod support;
 
+mod api_bookings;
 mod api_document;
+mod api_leads;
+mod api_lists;
 mod api_running;
 mod architecture;
 mod bad_input;

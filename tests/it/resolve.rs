@@ -76,6 +76,7 @@ impl Word {
             .map(|id| ExternalBooking { provider: Some("phorest".to_owned()), id: id.to_owned() });
         UnifiedBookingData {
             tenant_id: Uuid::nil(),
+            client_id: None,
             customer_phone: Some(Phone::from_stored(format!("+35387000000{}", self.person))),
             phone_is_callers: !self.given,
             whatsapp_id: None,

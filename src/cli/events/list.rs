@@ -26,7 +26,7 @@ pub(in crate::cli) struct List {
     #[arg(long, value_parser = one_of::<EventStatus>(EventStatus::ALL.iter().map(|w| w.as_str())))]
     status: Option<EventStatus>,
     /// Only this source's
-    #[arg(long, value_parser = args::source())]
+    #[arg(long, value_parser = args::teller())]
     source: Option<&'static dyn Source>,
     /// At most so many
     #[arg(long, default_value_t = 25, value_parser = clap::value_parser!(u16).range(1..=1000))]

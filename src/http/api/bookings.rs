@@ -1,16 +1,20 @@
 //! `…/bookings`: the appointments.
 
+pub(in crate::http) mod list;
+mod read;
+pub(in crate::http) mod write;
+
 use crate::domain::money::{Currency, Money};
 use crate::http::Shared;
 use crate::http::extract::access::Records;
-use crate::http::extract::page::{Page, PageQuery};
+use crate::http::extract::entity::Entity;
 use crate::http::openapi::{Refusals, TenantPath};
 use crate::http::problem::Problem;
 use crate::storage::bookings::{self, BookingRow};
 use crate::storage::sightings::{self, Lookup};
 use crate::storage::{Result as Stored, events};
 use crate::tracking::provenance::{self, Trace};
-use actix_web::web::{Data, Json, Path, Query};
+use actix_web::web::{Data, Path};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Number;
@@ -37,7 +41,12 @@ pub(in crate::http) struct BookingJson {
     source: String,
     external_booking_id: Option<String>,
     notes: Option<String>,
+    /// Whose reference `externalBookingId` is; null while nobody said.
+    service_provider: Option<String>,
+    /// Another booking that may be the same appointment in other words.
     possible_duplicate_of: Option<Uuid>,
+    /// `impossible_change`: a change was told that can't follow what came before it.
+    flags: Vec<String>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
 }
@@ -63,7 +72,9 @@ impl BookingJson {
             source: row.source,
             external_booking_id: row.external_booking_id,
             notes: row.notes,
+            service_provider: row.provider,
             possible_duplicate_of: row.possible_duplicate_of,
+            flags: serde_json::from_str(&row.flags).unwrap_or_default(),
             created_at: row.created_at,
             updated_at: row.updated_at,
         }
@@ -93,26 +104,6 @@ struct SightingJson {
     fields: Vec<&'static str>,
 }
 
-/// A tenant's bookings, the newest first.
-#[utoipa::path(
-    get, path = "/api/platform/tenants/{tenantId}/bookings", tag = "bookings",
-    operation_id = "listBookings",
-    params(TenantPath, PageQuery),
-    security(("token" = ["platform_admin", "client_admin", "service"])),
-    responses((status = 200, description = "A page of bookings", body = Page<BookingJson>), Refusals)
-)]
-pub(in crate::http) async fn list(
-    access: Records,
-    query: Query<PageQuery>,
-    shared: Data<Shared>,
-) -> Result<Json<Page<BookingJson>>, Problem> {
-    let (span, tenant) = (query.span()?, access.tenant.id);
-    let mut reader = shared.db.reader().await?;
-    let rows = bookings::list(&mut reader.conn(), tenant, span.before, span.fetch).await?;
-    let rows = rows.into_iter().map(|row| BookingJson::of(tenant, row)).collect();
-    Ok(Json(span.page(rows, |booking| booking.id)))
-}
-
 /// A booking, and which event told what of it; also by an id that it was answered under before it
 /// proved to be another's.
 #[utoipa::path(
@@ -126,13 +117,24 @@ pub(in crate::http) async fn show(
     access: Records,
     path: Path<(String, String)>,
     shared: Data<Shared>,
-) -> Result<Json<TracedJson>, Problem> {
+) -> Result<Entity<TracedJson>, Problem> {
     let id = Uuid::try_parse(&path.1).map_err(|_| Problem::not_found())?;
-    let traced = traced(&shared, access.tenant.id, id).await?;
-    traced.map(Json).ok_or_else(Problem::not_found)
+    entity(&shared, access.tenant.id, id).await
 }
 
-async fn traced(shared: &Shared, tenant: Uuid, id: Uuid) -> Stored<Option<TracedJson>> {
+/// A booking by its id, also one that it was answered under before.
+async fn find(shared: &Shared, tenant: Uuid, id: Uuid) -> Stored<Option<BookingRow>> {
+    let mut reader = shared.db.reader().await?;
+    bookings::find(&mut reader.conn(), tenant, id).await
+}
+
+async fn entity(shared: &Shared, tenant: Uuid, id: Uuid) -> Result<Entity<TracedJson>, Problem> {
+    let traced = traced(shared, tenant, id).await?;
+    let (version, traced) = traced.ok_or_else(Problem::not_found)?;
+    Ok(Entity::found(version, traced))
+}
+
+async fn traced(shared: &Shared, tenant: Uuid, id: Uuid) -> Stored<Option<(i64, TracedJson)>> {
     let mut reader = shared.db.reader().await?;
     let conn = &mut reader.conn();
     let Some(row) = bookings::find(conn, tenant, id).await? else { return Ok(None) };
@@ -151,5 +153,5 @@ async fn traced(shared: &Shared, tenant: Uuid, id: Uuid) -> Stored<Option<Traced
         })
     };
     let sightings = provenance::trace(&told).into_iter().filter_map(sighting).collect();
-    Ok(Some(TracedJson { booking: BookingJson::of(tenant, row), sightings }))
+    Ok(Some((row.version, TracedJson { booking: BookingJson::of(tenant, row), sightings })))
 }

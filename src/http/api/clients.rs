@@ -62,7 +62,8 @@ struct MappingJson {
 }
 
 impl ClientJson {
-    fn of(tenant: Uuid, row: ClientRow) -> Self {
+    /// The row in the API's words.
+    pub(in crate::http) fn of(tenant: Uuid, row: ClientRow) -> Self {
         Self {
             id: row.id,
             tenant_id: tenant,

@@ -157,7 +157,7 @@ pub(in crate::http) async fn list(
 ) -> Result<Json<Page<EventJson>>, Problem> {
     let span = span(query.limit, query.cursor.as_deref())?;
     let source = query.source.clone();
-    if source.as_deref().is_some_and(|name| sources::find(name).is_none()) {
+    if source.as_deref().is_some_and(|name| sources::api::find_teller(name).is_none()) {
         let detail = "source is not the name of one";
         return Err(Problem::new(StatusCode::BAD_REQUEST, "source_unknown", detail));
     }

@@ -6,6 +6,7 @@ pub(super) mod clients;
 pub(super) mod connections;
 pub(super) mod events;
 pub(super) mod inbox;
+pub(super) mod leads;
 pub(super) mod replay;
 pub(super) mod tenants;
 pub(super) mod tokens;

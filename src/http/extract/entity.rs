@@ -60,13 +60,23 @@ fn tags(header: &str) -> impl Iterator<Item = &str> {
 pub(in crate::http) struct IfMatch(Option<Vec<i64>>);
 
 impl IfMatch {
+    /// The versions that the change is meant for; `None` for any.
+    pub(in crate::http) fn versions(&self) -> Option<&[i64]> {
+        self.0.as_deref()
+    }
+
+    /// 412: none of these versions is there.
+    pub(in crate::http) fn refusal() -> Problem {
+        let detail = "it has changed since you read it: read it again and repeat the change";
+        Problem::new(StatusCode::PRECONDITION_FAILED, "version_changed", detail)
+    }
+
     /// 412 unless the change is meant for this version, or for any.
     pub(in crate::http) fn check(&self, version: i64) -> Result<(), Problem> {
         if self.0.as_ref().is_none_or(|wanted| wanted.contains(&version)) {
             return Ok(());
         }
-        let detail = "it has changed since you read it: read it again and repeat the change";
-        Err(Problem::new(StatusCode::PRECONDITION_FAILED, "version_changed", detail))
+        Err(Self::refusal())
     }
 }
 

@@ -2,6 +2,7 @@
 //! for is refused by its name, and every fault is told at once.
 
 use crate::domain::money::{Currency, Money, NotMoney};
+use crate::domain::person::WhatsAppId;
 use crate::domain::phone::{Phone, Region};
 use crate::domain::problem::Problem as Fault;
 use crate::domain::tenant::TenantSettings;
@@ -35,7 +36,16 @@ impl<T> Patch<T> {
         }
     }
 
-    /// The value, where one was sent.
+    /// The same, with another value where there is one.
+    pub(in crate::http) fn map<U>(self, of: impl FnOnce(T) -> U) -> Patch<U> {
+        match self {
+            Self::Absent => Patch::Absent,
+            Self::Null => Patch::Null,
+            Self::Value(value) => Patch::Value(of(value)),
+        }
+    }
+
+    /// The value, where there is one.
     pub(in crate::http) fn value(self) -> Option<T> {
         match self {
             Self::Value(value) => Some(value),
@@ -68,6 +78,22 @@ impl Fields {
         self.members.contains_key(name)
     }
 
+    /// True when the member is an id.
+    pub(in crate::http) fn names_id(&self, name: &str) -> bool {
+        let text = self.members.get(name).and_then(Value::as_str);
+        text.is_some_and(|text| Uuid::try_parse(text).is_ok())
+    }
+
+    /// True when the member was sent and is not `null`.
+    pub(in crate::http) fn is_there(&self, name: &str) -> bool {
+        self.members.get(name).is_some_and(|value| !value.is_null())
+    }
+
+    /// Names of the members that were sent.
+    pub(in crate::http) fn names(&self) -> Vec<String> {
+        self.members.keys().cloned().collect()
+    }
+
     /// Notes a fault of a member that was read well by itself.
     pub(in crate::http) fn fault(&mut self, name: &str, code: &str, detail: &str) {
         let pointer = format!("{}/{}", self.at, name.replace('~', "~0").replace('/', "~1"));
@@ -76,6 +102,36 @@ impl Fields {
             other => other.to_string(),
         });
         self.faults.push(Fault::at(&pointer, code, detail, name, value.as_deref()));
+    }
+
+    /// Which of a member's two names was sent: the one of today, unless only the older was.
+    pub(in crate::http) fn either(
+        &mut self,
+        name: &'static str,
+        older: &'static str,
+    ) -> &'static str {
+        match (self.has(name), self.has(older)) {
+            (true, true) => {
+                self.known.push(older);
+                self.fault(older, "field_twice", &format!("{name} is sent too: send one of them"));
+                name
+            }
+            (false, true) => older,
+            _ => name,
+        }
+    }
+
+    /// Notes a member that can't be emptied and is sent as `null`.
+    pub(in crate::http) fn full<T>(&mut self, name: &'static str, read: Patch<T>) -> Option<T> {
+        match read {
+            Patch::Value(value) => Some(value),
+            Patch::Absent => None,
+            Patch::Null => {
+                let detail = format!("{name} can't be empty; leave it out to keep it");
+                self.fault(name, "null_invalid", &detail);
+                None
+            }
+        }
     }
 
     /// Notes a fault of a member of a member.
@@ -150,6 +206,11 @@ impl Fields {
         })
     }
 
+    /// Whole minutes of an appointment: at most a day.
+    pub(in crate::http) fn minutes(&mut self, name: &'static str) -> Patch<u32> {
+        self.integer(name, 1..=1440).map(|minutes| u32::try_from(minutes).unwrap_or_default())
+    }
+
     /// `true` or `false`.
     pub(in crate::http) fn boolean(&mut self, name: &'static str) -> Patch<bool> {
         self.take(name, |value| {
@@ -176,6 +237,16 @@ impl Fields {
             let text = value.as_str().filter(|text| text.len() <= 100);
             let text = text.ok_or(("phone_invalid", wrong.to_owned()))?;
             Phone::parse(text, region).map_err(|_| ("phone_invalid", wrong.to_owned()))
+        })
+    }
+
+    /// A WhatsApp business-scoped user id.
+    pub(in crate::http) fn whatsapp_id(&mut self, name: &'static str) -> Patch<WhatsAppId> {
+        self.take(name, |value| {
+            let found = value.as_str().and_then(WhatsAppId::parse);
+            let wrong =
+                "send the id as WhatsApp does: two capital letters, a dot, letters and digits";
+            found.ok_or(("whatsapp_id_invalid", wrong.to_owned()))
         })
     }
 

@@ -32,6 +32,13 @@ pub(in crate::http) struct Page<T> {
     next_cursor: Option<String>,
 }
 
+impl<T> Page<T> {
+    /// A page, and the cursor of the next.
+    pub(in crate::http) fn of(data: Vec<T>, has_more: bool, next_cursor: Option<String>) -> Self {
+        Self { data, has_more, next_cursor }
+    }
+}
+
 /// Where a page begins and how long it is.
 pub(in crate::http) struct Span {
     /// Rows with an id below this one.

@@ -352,7 +352,8 @@ fn may_be_ours(id: &str) -> bool {
 }
 
 /// A provider's name without what it may carry: `Phorest_API` is `phorest`.
-pub(in crate::sources) fn provider_name(text: &str) -> String {
+#[must_use]
+pub fn provider_name(text: &str) -> String {
     let name = text.trim().to_lowercase();
     let short = name.strip_suffix("_api").or_else(|| name.strip_suffix("-api"));
     short.unwrap_or(&name).to_owned()

@@ -270,6 +270,7 @@ impl Understood {
         };
         Some(UnifiedBookingData {
             tenant_id: self.tenant_id,
+            client_id: None,
             customer_phone: self.phone,
             phone_is_callers: self.phone_is_callers,
             whatsapp_id: self.whatsapp_id,

@@ -12,6 +12,7 @@ fn at(text: &str) -> DateTime<Utc> {
 fn data(staff: Option<&str>, status: BookingStatus) -> UnifiedBookingData {
     UnifiedBookingData {
         tenant_id: Uuid::nil(),
+        client_id: None,
         customer_phone: Phone::parse("0871234567", Region::parse("IE").unwrap()).ok(),
         phone_is_callers: true,
         whatsapp_id: None,

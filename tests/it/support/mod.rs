@@ -6,6 +6,8 @@ pub(crate) mod bodies;
 pub(crate) mod catalog;
 #[macro_use]
 pub(crate) mod db;
+pub(crate) mod desk;
+pub(crate) mod plans;
 pub(crate) mod rows;
 pub(crate) mod shell;
 pub(crate) mod source;
