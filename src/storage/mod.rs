@@ -7,6 +7,7 @@ mod aliases;
 pub mod alikes;
 pub mod archive;
 pub mod audit;
+pub mod beside;
 pub mod booking_lists;
 pub mod bookings;
 pub mod client_counts;
@@ -105,10 +106,10 @@ macro_rules! files {
 #[must_use]
 pub fn all_statements() -> Vec<(&'static str, &'static str, &'static str)> {
     let files = files![
-        aliases, alikes, archive, audit, booking_lists, bookings, client_counts, client_list,
-        client_names, client_stats, clients, connections, duplicates, erasure, events, history, idempotency,
-        inbox, installation, joins, lead_lists, lead_records, leads, mappings, removal, reviews,
-        sightings, tenants, tokens, users, words,
+        aliases, alikes, archive, audit, beside, booking_lists, bookings, client_counts,
+        client_list, client_names, client_stats, clients, connections, duplicates, erasure, events,
+        history, idempotency, inbox, installation, joins, lead_lists, lead_records, leads,
+        mappings, removal, reviews, sightings, tenants, tokens, users, words,
     ];
     let named = |(file, list): (&'static str, &'static [(&'static str, &'static str)])| {
         list.iter().map(move |(name, sql)| (file, *name, *sql)).collect::<Vec<_>>()

@@ -42,6 +42,7 @@ mod refusing;
 mod refusing_schemes;
 mod repeats;
 mod resolve;
+mod reworded;
 mod schema;
 mod settled;
 mod statements;
