@@ -5,9 +5,9 @@ use super::api::{
     users,
 };
 use super::problem::{FaultJson, ProblemJson};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
-use utoipa::openapi::path::PathItem;
+use utoipa::openapi::path::{Operation, Parameter, ParameterIn, PathItem};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Content, OpenApi as Document, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{IntoParams, IntoResponses, Modify, OpenApi};
@@ -62,8 +62,36 @@ impl Modify for Finish {
     fn modify(&self, document: &mut Document) {
         let mut scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer);
         scheme = scheme.description(Some("A token of `bookhook token add`, or of POST …/tokens"));
+        for item in document.paths.paths.values_mut() {
+            for operation in operations(item) {
+                tidy(operation);
+            }
+        }
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("token", SecurityScheme::Http(scheme.build()));
+    }
+}
+
+/// The operations of an address.
+fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    let PathItem { get, post, put, patch, delete, .. } = item;
+    [get, post, put, patch, delete].into_iter().filter_map(Option::as_mut)
+}
+
+/// The generator finds the parameters of an address twice, in the attribute and in the handler:
+/// the first has the description. And whatever has a version may be answered as known.
+fn tidy(operation: &mut Operation) {
+    let mut known = BTreeSet::new();
+    if let Some(parameters) = &mut operation.parameters {
+        let place = |parameter: &Parameter| match parameter.parameter_in {
+            ParameterIn::Path => "path",
+            ParameterIn::Header => "header",
+            _ => "query",
+        };
+        parameters.retain(|parameter| match parameter {
+            RefOr::T(parameter) => known.insert((parameter.name.clone(), place(parameter))),
+            RefOr::Ref(_) => true,
+        });
     }
 }
 

@@ -189,6 +189,10 @@ pub async fn erase(
     execute!(conn, EMPTY_BOOKINGS, tenant, client, origin, now)?;
     super::duplicates::delete_of(conn, tenant, client).await?;
     super::words::delete(conn, tenant, client).await?;
+    super::beside::delete_of(conn, tenant, client).await?;
+    for identity in &person.identities {
+        super::beside::delete(conn, tenant, identity).await?;
+    }
     execute!(conn, DELETE_MAPPINGS, tenant, client)?;
     execute!(conn, DELETE_IDENTITIES, tenant, client)?;
     execute!(conn, EMPTY_CLIENT, tenant, client, Vec::<u8>::new(), now)?;

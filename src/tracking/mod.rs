@@ -277,7 +277,7 @@ impl Tracker {
                 Err(Stopped::TooMany) => return self.keep_apart(conn, work, key).await,
             };
         work.terms.place(&mut gathered, &mut fresh, &mut resolution);
-        work.terms.check(conn, tenant, &fresh, &resolution).await?;
+        work.terms.check(conn, tenant, &fresh, (&gathered, &resolution)).await?;
         let lead = self.open_lead(conn, work, &gathered.people).await?;
         let mut moved = Vec::new();
         for change in work.identity_changes() {

@@ -80,6 +80,13 @@ fn every_operation_says_what_it_needs() {
         assert!(what["summary"].as_str().is_some_and(|text| text.len() > 5), "{name}: no summary");
         assert_eq!(what["tags"].as_array().unwrap().len(), 1, "{name}: one tag");
         assert!(operation.roles().contains("platform_admin"), "{name}: an admin may everything");
+        let parameters = what["parameters"].as_array().cloned().unwrap_or_default();
+        let named: BTreeSet<String> =
+            parameters.iter().map(|one| format!("{} {}", one["in"], one["name"])).collect();
+        assert_eq!(named.len(), parameters.len(), "{name}: a parameter stands there twice");
+        for parameter in &parameters {
+            assert!(parameter["description"].is_string(), "{name}: {parameter} is not described");
+        }
         let answers = what["responses"].as_object().unwrap();
         for status in ["401", "403", "429", "503"] {
             assert!(answers.contains_key(status), "{name}: {status} is not described");
