@@ -34,6 +34,7 @@ mod pools;
 pub mod removal;
 pub mod reviews;
 pub mod seal;
+pub mod seeds;
 pub mod sightings;
 pub mod tenants;
 pub mod tokens;
@@ -126,6 +127,7 @@ pub fn all_statements() -> Vec<(&'static str, &'static str, &'static str)> {
         ("mappings", mappings::ALL),
         ("reviews", reviews::ALL),
         ("removal", removal::ALL),
+        ("seeds", seeds::ALL),
         ("sightings", sightings::ALL),
         ("tenants", tenants::ALL),
         ("tokens", tokens::ALL),
