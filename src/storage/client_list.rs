@@ -8,7 +8,7 @@
 use super::client_counts::{FEW, Way, narrowest};
 use super::client_filter::{Bound, Filter, Key, Place, Sort, SortKey};
 use super::clients::ClientRow;
-use super::{Conn, Result, fetch_all, statements};
+use super::{Conn, Result, statements};
 use uuid::Uuid;
 
 /// How many rows are read by their ids at once: the most that a page has, and one.
@@ -186,13 +186,26 @@ fn place_of(sort: Sort, found: Found) -> Place {
     Place { key, id: found.id }
 }
 
+/// Reads all rows as `$row` by a statement whose best way depends on the values: PostgreSQL plans it
+/// for them each time, where it would come to plan once for any.
+macro_rules! fetch_planned {
+    ($conn:expr, $row:ty, $sql:expr $(, $bind:expr)* $(,)?) => {
+        match $conn {
+            $crate::storage::Conn::Sqlite(c) => sqlx::query_as::<_, $row>($sql)$(.bind($bind))*
+                .fetch_all(&mut **c).await,
+            $crate::storage::Conn::Postgres(c) => sqlx::query_as::<_, $row>($sql)$(.bind($bind))*
+                .persistent(false).fetch_all(&mut **c).await,
+        }
+    };
+}
+
 /// Reads rows by a statement that has the whole filter, and what else it binds.
 macro_rules! fetch_fitting {
     ($conn:expr, $row:ty, $sql:expr, $by:expr $(, $bind:expr)* $(,)?) => { {
         let by: &Bound = $by;
         let [a, b, c, d, e, f] = [0, 1, 2, 3, 4, 5].map(|place| by.word(place));
         let [k, l, m, n] = [0, 1, 2, 3].map(|place| by.number(place));
-        fetch_all!($conn, $row, $sql, by.tenant, by.status, by.source, by.ids.0, by.ids.1,
+        fetch_planned!($conn, $row, $sql, by.tenant, by.status, by.source, by.ids.0, by.ids.1,
             by.last_booking.0, by.last_booking.1, a.0, a.1, b.0, b.1, c.0, c.1, d.0, d.1, e.0, e.1,
             f.0, f.1, k.0, k.1, l.0, l.1, m.0, m.1, n.0, n.1 $(, $bind)*)
     } };

@@ -29,7 +29,7 @@ statements! {
     FIND_ANSWER = "select answer from webhook_events where tenant_id = $1 and id = $2";
     EMPTY_EVENT = "
         update webhook_events set raw = $3, headers = '{}', understood = null, overrides = null,
-            problems = '[]', answer = $4,
+            problems = '[]', answer = $4, review_context = null,
             status = case when status = 'tracked' then status else 'ignored' end,
             reason = case when status = 'tracked' then null else 'erased' end, updated_at = $5
         where tenant_id = $1 and id = $2";
@@ -45,8 +45,12 @@ statements! {
         where tenant_id = $1 and id = $2";
     EMPTY_BOOKINGS = "
         update bookings set notes = null, provider = null, external_booking_id = null,
-            origin_key = $3 || cast(id as text), version = version + 1, updated_at = $4
-        where tenant_id = $1 and client_id = $2";
+            origin_key = $3 || cast(kept.place as text), version = version + 1, updated_at = $4
+        from (
+            select id as kept_id, row_number() over (order by id) as place
+            from bookings where tenant_id = $1 and client_id = $2
+        ) kept
+        where tenant_id = $1 and client_id = $2 and id = kept.kept_id";
     DELETE_INTERACTIONS = "
         delete from lead_interactions where tenant_id = $1 and lead_id in (
             select id from leads where tenant_id = $1 and (
@@ -180,7 +184,9 @@ pub async fn erase(
         retell(conn, tenant, person, event).await?;
         empty_event(conn, tenant, event, now).await?;
     }
-    execute!(conn, EMPTY_BOOKINGS, tenant, client, "erased:", now)?;
+    // What a booking was first told as may be a message's id, in which its sender's number stands.
+    let origin = format!("erased:{client}:");
+    execute!(conn, EMPTY_BOOKINGS, tenant, client, origin, now)?;
     super::duplicates::delete_of(conn, tenant, client).await?;
     super::words::delete(conn, tenant, client).await?;
     execute!(conn, DELETE_MAPPINGS, tenant, client)?;

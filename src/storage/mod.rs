@@ -7,6 +7,7 @@ mod aliases;
 pub mod alikes;
 pub mod archive;
 pub mod audit;
+pub mod beside;
 pub mod booking_lists;
 pub mod bookings;
 pub mod client_counts;
@@ -97,42 +98,19 @@ macro_rules! fetch_optional {
 
 pub(crate) use {execute, fetch_all, fetch_optional, statements};
 
+/// The statements of each file.
+macro_rules! files {
+    ($($file:ident),+ $(,)?) => { [$((stringify!($file), $file::ALL)),+] };
+}
+
 /// Every statement of the service, by file and name.
 #[must_use]
 pub fn all_statements() -> Vec<(&'static str, &'static str, &'static str)> {
-    let files = [
-        ("aliases", aliases::ALL),
-        ("archive", archive::ALL),
-        ("alikes", alikes::ALL),
-        ("audit", audit::ALL),
-        ("booking_lists", booking_lists::ALL),
-        ("bookings", bookings::ALL),
-        ("client_counts", client_counts::ALL),
-        ("client_list", client_list::ALL),
-        ("client_names", client_names::ALL),
-        ("client_stats", client_stats::ALL),
-        ("clients", clients::ALL),
-        ("connections", connections::ALL),
-        ("duplicates", duplicates::ALL),
-        ("erasure", erasure::ALL),
-        ("events", events::ALL),
-        ("history", history::ALL),
-        ("idempotency", idempotency::ALL),
-        ("inbox", inbox::ALL),
-        ("installation", installation::ALL),
-        ("joins", joins::ALL),
-        ("lead_lists", lead_lists::ALL),
-        ("lead_records", lead_records::ALL),
-        ("leads", leads::ALL),
-        ("mappings", mappings::ALL),
-        ("reviews", reviews::ALL),
-        ("removal", removal::ALL),
-        ("seeds", seeds::ALL),
-        ("sightings", sightings::ALL),
-        ("tenants", tenants::ALL),
-        ("tokens", tokens::ALL),
-        ("users", users::ALL),
-        ("words", words::ALL),
+    let files = files![
+        aliases, alikes, archive, audit, beside, booking_lists, bookings, client_counts,
+        client_list, client_names, client_stats, clients, connections, duplicates, erasure, events,
+        history, idempotency, inbox, installation, joins, lead_lists, lead_records, leads,
+        mappings, removal, reviews, seeds, sightings, tenants, tokens, users, words,
     ];
     let named = |(file, list): (&'static str, &'static [(&'static str, &'static str)])| {
         list.iter().map(move |(name, sql)| (file, *name, *sql)).collect::<Vec<_>>()

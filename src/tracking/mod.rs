@@ -29,6 +29,7 @@ mod inbox;
 mod outcome;
 mod people_rows;
 mod repeat;
+mod reworded;
 mod route;
 mod settle;
 mod tallies;
@@ -287,11 +288,15 @@ impl Tracker {
             Write { conn, tenant, currency: work.taken.tenant.currency, now: self.clock.now() };
         let plan = write.bookings(&gathered, &resolution).await?;
         let mut decided = decide(work, &fresh, kept, &resolution, &plan);
+        if reworded::told_something(write.conn, tenant, work).await? {
+            decided.reworded(&work.mapped);
+        }
         decided.finish(lead, &moved.iter().map(|(_, moved)| *moved).collect::<Vec<_>>());
         self.store_event(write.conn, work, &decided, key).await?;
         write.rest(&gathered, &plan, &fresh, work.event_id).await?;
         write.propose_moved(&moved, work.event_id).await?;
         write.settle_reviews(&work.contexts(), work.event_id, &mut decided.answer).await?;
+        write.wake_reworded(&work.contexts(), work.event_id).await?;
         if let Some(lead) = lead {
             let (id, now) = (work.event_id, self.clock.now());
             leads::count_interaction(conn, tenant, lead, id, told_at(work.taken), now).await?;

@@ -110,8 +110,8 @@ fn no_route_is_left_out_of_the_document() {
     }
     // The tokens of the table are spread over lines: a method is the word after a point.
     let methods = ["get", "post", "patch", "delete"].map(|method| format!(".{method}("));
-    let routed: usize = methods.iter().map(|method| table.matches(method.as_str()).count()).sum();
-    assert_eq!(Operation::all().len(), routed, "operations of the document, and routes");
+    let in_table: usize = methods.iter().map(|method| table.matches(method.as_str()).count()).sum();
+    assert_eq!(Operation::all().len(), in_table, "operations of the document, and routes");
 }
 
 both_engines! {
@@ -165,7 +165,11 @@ both_engines! {
             assert!(!page.contains(outside), "the page loads from elsewhere: {page}");
         }
         let mut assets = 0;
-        for part in page.split(['"', '\'']).filter(|p| p.ends_with(".js") || p.ends_with(".css")) {
+        let is_asset = |part: &&str| {
+            let extension = std::path::Path::new(part).extension();
+            extension.is_some_and(|extension| extension == "js" || extension == "css")
+        };
+        for part in page.split(['"', '\'']).filter(is_asset) {
             let path = format!("/docs/{}", part.trim_start_matches("./"));
             let asset = app.ask(Method::GET, &path, "").await;
             assert_eq!(asset.status, StatusCode::OK, "{path}");

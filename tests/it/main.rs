@@ -5,6 +5,11 @@
 mod support;
 
 mod api_bookings;
+mod api_clients;
+mod api_clients_erase;
+mod api_clients_list;
+mod api_clients_plans;
+mod api_clients_write;
 mod api_document;
 mod api_exports;
 mod api_import;
@@ -37,7 +42,9 @@ mod refusing;
 mod refusing_schemes;
 mod repeats;
 mod resolve;
+mod reworded;
 mod schema;
+mod seed;
 mod settled;
 mod statements;
 mod supplied;

@@ -50,19 +50,19 @@ both_engines! {
         let salon = Salon::open(&app).await;
         let token = format!("Bearer {}", app.token(Role::PlatformAdmin, None).await);
         let tenant = format!("/api/platform/tenants/{}", salon.tenant);
-        let mut taken = vec![("DELETE", "/healthz".to_owned()), ("POST", "/readyz".to_owned())];
+        let mut refused = vec![("DELETE", "/healthz".to_owned()), ("POST", "/readyz".to_owned())];
         for noun in ["clients", "bookings", "events"] {
             for method in ["PUT", "DELETE", "BREW"] {
-                taken.push((method, format!("{tenant}/{noun}")));
+                refused.push((method, format!("{tenant}/{noun}")));
             }
         }
         for source in sources::ALL {
-            taken.push(("PUT", address(source.name(), None)));
+            refused.push(("PUT", address(source.name(), None)));
             if !source.has_handshake() {
-                taken.push(("GET", address(source.name(), Some("cn_1"))));
+                refused.push(("GET", address(source.name(), Some("cn_1"))));
             }
         }
-        for (method, path) in taken {
+        for (method, path) in refused {
             let reply = app.wire(method, &path, &[("authorization", &token)], b"").await;
             assert_problem(&reply, StatusCode::METHOD_NOT_ALLOWED, &format!("{method} {path}"));
         }

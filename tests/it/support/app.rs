@@ -311,5 +311,23 @@ async fn read(request: reqwest::RequestBuilder) -> Answer {
     let bytes = response.bytes().await.unwrap();
     let text = String::from_utf8_lossy(&bytes).into_owned();
     let body = serde_json::from_slice(&bytes).unwrap_or(Value::String(text));
+    assert_documented(&body);
     Answer { status, body }
+}
+
+/// Whatever a test is refused with: its code stands in the page that lists them all, or among
+/// what ends in review.
+fn assert_documented(body: &Value) {
+    const PAGES: [&str; 2] =
+        [include_str!("../../../docs/problems.md"), include_str!("../../../docs/understanding.md")];
+    if !body["type"].as_str().is_some_and(|text| text.starts_with("urn:bookhook:problem:")) {
+        return;
+    }
+    let members = body["errors"].as_array().into_iter().flatten();
+    for code in members.chain([body]).filter_map(|part| part["code"].as_str()) {
+        let named = format!("`{code}`");
+        let group = code.split('_').next().map(|word| format!("`{word}_…`")).unwrap_or_default();
+        let known = PAGES.iter().any(|page| page.contains(&named) || page.contains(&group));
+        assert!(known, "{code} is not in docs/problems.md: {body}");
+    }
 }
