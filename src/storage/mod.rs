@@ -35,6 +35,7 @@ mod pools;
 pub mod removal;
 pub mod reviews;
 pub mod seal;
+pub mod seeds;
 pub mod sightings;
 pub mod tenants;
 pub mod tokens;
@@ -109,7 +110,7 @@ pub fn all_statements() -> Vec<(&'static str, &'static str, &'static str)> {
         aliases, alikes, archive, audit, beside, booking_lists, bookings, client_counts,
         client_list, client_names, client_stats, clients, connections, duplicates, erasure, events,
         history, idempotency, inbox, installation, joins, lead_lists, lead_records, leads,
-        mappings, removal, reviews, sightings, tenants, tokens, users, words,
+        mappings, removal, reviews, seeds, sightings, tenants, tokens, users, words,
     ];
     let named = |(file, list): (&'static str, &'static [(&'static str, &'static str)])| {
         list.iter().map(move |(name, sql)| (file, *name, *sql)).collect::<Vec<_>>()

@@ -17,6 +17,7 @@ pub mod intake;
 pub mod people;
 pub mod provenance;
 pub mod resolve;
+pub mod seeding;
 
 mod accounts;
 mod asked;

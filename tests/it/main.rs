@@ -44,6 +44,7 @@ mod repeats;
 mod resolve;
 mod reworded;
 mod schema;
+mod seed;
 mod settled;
 mod statements;
 mod supplied;
