@@ -4,7 +4,7 @@ use crate::support::app::TestApp;
 use crate::support::people::Desk;
 use serde_json::json;
 
-async fn salon<'a>(app: &'a TestApp) -> Desk<'a> {
+async fn salon(app: &TestApp) -> Desk<'_> {
     let desk = Desk::open(app, "salon").await;
     let people = [
         json!({"phone": "0871110001", "firstName": "Áine", "lastName": "O'Brien",
@@ -190,9 +190,9 @@ both_engines! {
             ("source=fax", "query_invalid"),
             ("sort=phone", "query_invalid"),
             ("page=2", "query_invalid"),
-            ("createdFrom=abc", "time_invalid"),
-            ("createdTo=2026-02-30", "time_invalid"),
-            ("lastBookingFrom=tomorrow", "time_invalid"),
+            ("createdFrom=abc", "date_invalid"),
+            ("createdTo=2026-02-30", "date_invalid"),
+            ("lastBookingFrom=tomorrow", "date_invalid"),
             ("cursor=abc", "cursor_invalid"),
             ("cursor=%00", "cursor_invalid"),
             (&format!("sort=-name&cursor={cursor}"), "cursor_invalid"),

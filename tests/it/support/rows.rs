@@ -61,7 +61,7 @@ impl TestDb {
 
     /// Everything that stands in any row of any table: texts as they are, bytes as hexadecimal.
     pub(crate) async fn dump(&self) -> String {
-        let mut dump = String::new();
+        let mut dump = Vec::new();
         for (table, about) in Schema::read(self).await.0 {
             let select = match self.engine {
                 Engine::Sqlite => {
@@ -77,11 +77,10 @@ impl TestDb {
                 }
                 Engine::Postgres => format!("select cast(row_to_json(r) as text) from {table} r"),
             };
-            for row in self.texts(&select).await {
-                dump += &format!("{table}: {row}\n");
-            }
+            let rows = self.texts(&select).await;
+            dump.extend(rows.into_iter().map(|row| format!("{table}: {row}")));
         }
-        dump
+        dump.join("\n")
     }
 }
 

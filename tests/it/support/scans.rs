@@ -73,12 +73,12 @@ both_engines! {
         let values: Vec<String> = (0..2000).map(|n| format!("({n}, 'w{n}')")).collect();
         db.run(&format!("insert into rows_of values {}", values.join(","))).await;
         db.analyze().await;
-        for values in [&["7"] as &[&str], &[]] {
-            let through = db.scans("select id from rows_of where id + 1 = $1", values).await;
+        for values in [vec!["7"], Vec::new()] {
+            let through = db.scans("select id from rows_of where id + 1 = $1", &values).await;
             assert_eq!(through, ["rows_of"]);
         }
-        for values in [&["'w7'"] as &[&str], &[]] {
-            let through = db.scans("select id from rows_of where word = $1", values).await;
+        for values in [vec!["'w7'"], Vec::new()] {
+            let through = db.scans("select id from rows_of where word = $1", &values).await;
             assert!(through.is_empty(), "{through:?}");
         }
     }

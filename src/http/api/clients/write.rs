@@ -212,16 +212,16 @@ fn new(mut fields: Fields, tenant: &TenantSettings) -> Result<NewClient, Problem
 fn change(mut fields: Fields, tenant: &TenantSettings) -> Result<Change, Problem> {
     let phone = field(fields.phone("phone", tenant.default_region));
     let first_name = fields.text("firstName", NAME);
-    let first_name = fields.filled("firstName", first_name);
+    let first_name = fields.full("firstName", first_name);
     let last_name = field(fields.text("lastName", NAME));
     let email = field(fields.email("email"));
     let source = fields.word::<Channel>("firstInteractionSource");
-    let source = fields.filled("firstInteractionSource", source);
+    let source = fields.full("firstInteractionSource", source);
     let first_interaction_at = fields.time("firstInteractionDate", tenant);
-    let first_interaction_at = fields.filled("firstInteractionDate", first_interaction_at);
+    let first_interaction_at = fields.full("firstInteractionDate", first_interaction_at);
     let first_booking_at = field(fields.time("firstBookingDate", tenant));
     let status = fields.word::<ClientStatus>("status");
-    let status = fields.filled("status", status);
+    let status = fields.full("status", status);
     fields.finish()?;
     Ok(Change {
         phone,
