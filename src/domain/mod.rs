@@ -2,12 +2,15 @@
 
 pub mod booking;
 pub mod channel;
+pub mod days;
 pub mod edit;
 pub mod ids;
 pub mod money;
+pub mod names;
 pub mod person;
 pub mod phone;
 pub mod problem;
 pub mod sighting;
 pub mod tenant;
+pub mod traces;
 pub mod when;

@@ -69,10 +69,48 @@ impl Phone {
         from_library(&format!("+{}", todays_form(digits)), None)
     }
 
+    /// The beginnings of numbers in E.164 that may be meant by digits somebody typed: a whole
+    /// number or its beginning, national or international, with or without `+`.
+    #[must_use]
+    pub fn beginnings(typed: &str, region: Region) -> Vec<String> {
+        let code = PHONE_NUMBER_UTIL.get_country_code_for_region(region.known_as);
+        let national = |digits: &str| code.map(|code| format!("+{code}{digits}"));
+        let international = |digits: &str| Some(format!("+{digits}"));
+        // A trunk zero in brackets after the country code is written, never dialled.
+        let trunk = code.map(|code| format!("+{code}0"));
+        let typed = match trunk.and_then(|trunk| Some((code?, typed.strip_prefix(&trunk)?))) {
+            Some((code, rest)) if code != ITALY => format!("+{code}{rest}"),
+            _ => typed.to_owned(),
+        };
+        let digits = typed.trim_start_matches('+');
+        let whole = Self::parse(&typed, region).ok().map(|phone| phone.0);
+        let meant = if typed.starts_with('+') {
+            vec![international(digits), whole]
+        } else if let Some(rest) = digits.strip_prefix("00") {
+            vec![international(rest), whole]
+        } else if let Some(rest) = digits.strip_prefix('0') {
+            let abroad = digits.strip_prefix("011").and_then(international);
+            vec![national(rest), national(digits), abroad, whole]
+        } else {
+            vec![international(digits), national(digits), whole]
+        };
+        let mut meant: Vec<String> = meant.into_iter().flatten().collect();
+        meant.sort();
+        meant.dedup();
+        meant
+    }
+
     /// Takes a number that this type wrote before.
     #[must_use]
     pub fn from_stored(text: String) -> Self {
         Self(text)
+    }
+
+    /// The digits without the country code.
+    #[must_use]
+    pub fn national(&self) -> String {
+        let number = PHONE_NUMBER_UTIL.parse(&self.0, None);
+        number.map_or_else(|_| self.0.replace('+', ""), |n| n.national_number.to_string())
     }
 
     /// The number in E.164.
@@ -81,6 +119,9 @@ impl Phone {
         &self.0
     }
 }
+
+/// The one country whose numbers keep their zero behind the country code.
+const ITALY: i32 = 39;
 
 /// More bytes than any number takes, in its longest wrapping.
 const LONGEST: usize = 200;
@@ -206,6 +247,19 @@ mod tests {
         for text in ["", "I", "IRL", "ZZ", "001", "ÍE", "AQ"] {
             assert_eq!(Region::parse(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_number_may_be_begun_in_any_way() {
+        let ireland = Region::parse("IE").unwrap();
+        for typed in ["087", "+35387", "0035387", "35387", "87", "+353087", "0871234567"] {
+            let meant = Phone::beginnings(typed, ireland);
+            let begun = meant.iter().any(|b| "+353871234567".starts_with(b.as_str()));
+            assert!(begun, "{typed}: {meant:?}");
+        }
+        let italy = Region::parse("IT").unwrap();
+        assert!(Phone::beginnings("061", italy).contains(&"+39061".to_owned()));
+        assert!(!Phone::beginnings("087", ireland).iter().any(|b| "+3531".starts_with(b.as_str())));
     }
 
     #[test]

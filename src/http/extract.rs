@@ -5,6 +5,7 @@ pub(super) mod body;
 pub(super) mod entity;
 pub(super) mod fields;
 pub(super) mod keyset;
+pub(super) mod moment;
 pub(super) mod page;
 
 use super::Shared;

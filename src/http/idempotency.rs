@@ -35,6 +35,13 @@ struct Kept {
     body: String,
 }
 
+/// A problem as it is kept in an answer's place.
+pub(super) fn kept(body: &str) -> Result<String, Problem> {
+    let content_type = "application/problem+json".to_owned();
+    let kept = Kept { content_type, etag: None, body: body.to_owned() };
+    serde_json::to_string(&kept).map_err(|error| Problem::internal(&error))
+}
+
 /// A claimed key.
 struct Claim {
     tenant: Uuid,

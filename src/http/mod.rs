@@ -9,6 +9,7 @@ mod idempotency;
 pub mod openapi;
 mod problem;
 mod spoken;
+mod stream;
 pub mod throttle;
 mod webhooks;
 
@@ -82,9 +83,23 @@ fn routes(config: &mut ServiceConfig) {
 /// What is one tenant's.
 fn tenant_routes(config: &mut ServiceConfig) {
     config
-        .service(at("").get(tenants::show).patch(tenants::update))
-        .service(at("/clients").get(clients::list))
-        .service(at("/clients/{id}").get(clients::show))
+        .service(at("").get(tenants::show).patch(tenants::update).delete(tenants::remove::remove))
+        .service(at("/export").get(tenants::archive::export))
+        .service(at("/clients").get(clients::list::list).post(clients::write::create))
+        .service(at("/clients/stats").get(clients::stats::show))
+        .service(at("/clients/duplicates").get(clients::duplicates::list))
+        .service(
+            at("/clients/{id}")
+                .get(clients::profile::show)
+                .patch(clients::write::update)
+                .delete(clients::write::erase),
+        )
+        .service(at("/clients/{id}/bookings").get(clients::told::bookings))
+        .service(at("/clients/{id}/events").get(clients::told::events))
+        .service(
+            at("/clients/{id}/mappings").get(clients::mappings::list).post(clients::mappings::add),
+        )
+        .service(at("/clients/{id}/mappings/{mappingId}").delete(clients::mappings::remove))
         .service(at("/bookings").get(bookings::list::list).post(bookings::write::create))
         .service(at("/bookings/{id}").get(bookings::show).patch(bookings::write::update))
         .service(at("/leads").get(leads::list::list).post(leads::write::create))

@@ -185,9 +185,13 @@ impl Problem {
         ServiceResponse::new(request, HttpResponse::from_error(self))
     }
 
-    /// The answer, with the id of its request.
-    pub(crate) fn response(&self, request_id: Option<&str>) -> HttpResponse {
-        let body = ProblemJson {
+    /// The answer's body as text, without the id of a request.
+    pub(crate) fn text(&self) -> String {
+        serde_json::to_string(&self.json(None)).unwrap_or_default()
+    }
+
+    fn json<'a>(&'a self, request_id: Option<&'a str>) -> ProblemJson<'a> {
+        ProblemJson {
             r#type: format!("urn:bookhook:problem:{}", self.code),
             title: self.status.canonical_reason().unwrap_or("Error"),
             status: self.status.as_u16(),
@@ -198,7 +202,12 @@ impl Problem {
             event_id: self.event_id,
             existing_id: self.existing_id,
             request_id,
-        };
+        }
+    }
+
+    /// The answer, with the id of its request.
+    pub(crate) fn response(&self, request_id: Option<&str>) -> HttpResponse {
+        let body = self.json(request_id);
         let mut response = HttpResponse::build(self.status);
         response.insert_header((CONTENT_TYPE, "application/problem+json"));
         if self.status == StatusCode::SERVICE_UNAVAILABLE {

@@ -23,6 +23,8 @@ statements! {
             where theirs.tenant_id = $1 and theirs.client_id = $3
                 and theirs.kind = identities_told_beside.kind
                 and theirs.value = identities_told_beside.value)";
+    DELETE = "
+        delete from identities_told_beside where tenant_id = $1 and kind = $2 and value = $3";
     DELETE_OF = "
         delete from identities_told_beside where tenant_id = $1 and client_id = $2";
 }
@@ -72,5 +74,14 @@ pub async fn move_to(conn: &mut Conn<'_>, tenant: Uuid, gone: Uuid, stays: Uuid)
 /// When the database fails.
 pub async fn delete_of(conn: &mut Conn<'_>, tenant: Uuid, client: Uuid) -> Result<()> {
     execute!(conn, DELETE_OF, tenant, client)?;
+    Ok(())
+}
+
+/// Forgets beside whom an identity was told.
+///
+/// # Errors
+/// When the database fails.
+pub async fn delete(conn: &mut Conn<'_>, tenant: Uuid, identity: &Identity) -> Result<()> {
+    execute!(conn, DELETE, tenant, identity.kind(), identity.value())?;
     Ok(())
 }

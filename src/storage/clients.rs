@@ -1,9 +1,11 @@
 //! Clients and their identities.
 
 use super::aliases::{self, Kind};
-use super::{Conn, Result, beside, duplicates, execute, fetch_all, fetch_optional, statements};
-use crate::domain::ids;
+use super::{
+    Conn, Result, beside, duplicates, execute, fetch_all, fetch_optional, statements, words,
+};
 use crate::domain::person::Identity;
+use crate::domain::{ids, names};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
@@ -11,26 +13,33 @@ statements! {
     INSERT = "
         insert into clients (tenant_id, id, phone, whatsapp_id, first_name, last_name, email,
             status, first_interaction_source, first_interaction_at, first_booking_at,
-            last_booking_at, provenance, set_by_person, search_text, version,
+            last_booking_at, last_booking_order, provenance, set_by_person, sort_name, version,
             created_at, updated_at)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, '[]', $14, 1, $15, $15)";
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, 1, $17,
+            $17)";
     UPDATE = "
         update clients set phone = $3, whatsapp_id = $4, first_name = $5, last_name = $6,
             email = $7, status = $8, first_interaction_source = $9, first_interaction_at = $10,
-            first_booking_at = $11, last_booking_at = $12, provenance = $13, search_text = $14,
-            version = version + 1, updated_at = $15
+            first_booking_at = $11, last_booking_at = $12, last_booking_order = $13,
+            provenance = $14, set_by_person = $15, sort_name = $16, version = version + 1,
+            updated_at = $17, bookings_count = bookings_count + $18,
+            spent_minor = spent_minor + $19
         where tenant_id = $1 and id = $2";
+    COUNT = "
+        update clients set bookings_count = bookings_count + $3, spent_minor = spent_minor + $4
+        where tenant_id = $1 and id = $2";
+    RECOUNT_SPENT = "
+        update clients set spent_minor = (
+            select cast(coalesce(sum(b.amount_minor), 0) as bigint) from bookings b
+            where b.tenant_id = $1 and b.client_id = clients.id and b.currency = $2
+                and b.status not in ('cancelled', 'no_show') and b.payment_status <> 'refunded')
+        where tenant_id = $1";
     DELETE = "delete from clients where tenant_id = $1 and id = $2";
     FIND = "
         select id, phone, whatsapp_id, first_name, last_name, email, status,
             first_interaction_source, first_interaction_at, first_booking_at, last_booking_at,
-            provenance, set_by_person, created_at, updated_at
-        from clients where tenant_id = $1 and id = $2";
-    LIST = "
-        select id, phone, whatsapp_id, first_name, last_name, email, status,
-            first_interaction_source, first_interaction_at, first_booking_at, last_booking_at,
-            provenance, set_by_person, created_at, updated_at
-        from clients where tenant_id = $1 and id < $2 order by id desc limit $3";
+            provenance, set_by_person, bookings_count, spent_minor, version, created_at, updated_at
+        from clients where tenant_id = $1 and id = $2 and erased_at is null";
     FIND_BY_IDENTITY = "
         select client_id from client_identities
         where tenant_id = $1 and kind = $2 and value = $3";
@@ -82,10 +91,36 @@ pub struct ClientRow {
     pub provenance: String,
     /// Names of the fields that a person set, as a JSON array.
     pub set_by_person: String,
+    /// Of its bookings that are neither cancelled nor missed.
+    pub bookings_count: i64,
+    /// What these come to in the tenant's currency, without what was paid back.
+    pub spent_minor: i64,
+    /// Grows with every change.
+    pub version: i64,
     /// When the row was made.
     pub created_at: DateTime<Utc>,
     /// When the row last changed.
     pub updated_at: DateTime<Utc>,
+}
+
+impl ClientRow {
+    /// Its place among the last bookings: nulls would sort differently on the two engines.
+    #[must_use]
+    pub fn last_booking_order(&self) -> i64 {
+        self.last_booking_at.map_or(0, |at| at.timestamp_micros())
+    }
+
+    /// Its place among the names.
+    #[must_use]
+    pub fn sort_name(&self) -> Vec<u8> {
+        names::sort_key(&self.first_name, &self.last_name)
+    }
+
+    /// The words by which it is found.
+    #[must_use]
+    pub fn words(&self) -> Vec<String> {
+        names::words(&self.first_name, &self.last_name, self.email.as_deref())
+    }
 }
 
 /// One identity of a client.
@@ -99,14 +134,17 @@ pub struct IdentityRow {
     pub is_current: bool,
 }
 
-/// What a list searches: names, e-mail and phone, folded.
-fn search_text(client: &ClientRow) -> String {
-    let phone = client.phone.as_deref().unwrap_or_default();
-    let email = client.email.as_deref().unwrap_or_default();
-    format!("{} {} {email} {phone}", client.first_name, client.last_name).to_lowercase()
+/// What bookings add to a client's counters, or take from them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Bookings that are neither cancelled nor missed.
+    pub bookings: i64,
+    /// What they come to in the tenant's currency.
+    pub spent_minor: i64,
 }
 
-/// Inserts a client; `created_at` of the row is used.
+/// Inserts a client; `created_at` of the row is used. Its words are written by the first
+/// [`update`], or by [`words::write`].
 ///
 /// # Errors
 /// When the database fails.
@@ -126,18 +164,28 @@ pub async fn insert(conn: &mut Conn<'_>, tenant: Uuid, client: &ClientRow) -> Re
         client.first_interaction_at,
         client.first_booking_at,
         client.last_booking_at,
+        client.last_booking_order(),
         client.provenance.as_str(),
-        search_text(client),
+        client.set_by_person.as_str(),
+        client.sort_name(),
         client.created_at
     )?;
     Ok(())
 }
 
-/// Writes a client's fields; `updated_at` of the row is used.
+/// Writes a client's fields and adds to its counters; `updated_at` of the row is used. `before` is
+/// the row as it was, by which only words that changed are written; `None` for a client that has
+/// no words yet.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn update(conn: &mut Conn<'_>, tenant: Uuid, client: &ClientRow) -> Result<()> {
+pub async fn update(
+    conn: &mut Conn<'_>,
+    tenant: Uuid,
+    before: Option<&ClientRow>,
+    client: &ClientRow,
+    tally: Tally,
+) -> Result<()> {
     execute!(
         conn,
         UPDATE,
@@ -153,10 +201,40 @@ pub async fn update(conn: &mut Conn<'_>, tenant: Uuid, client: &ClientRow) -> Re
         client.first_interaction_at,
         client.first_booking_at,
         client.last_booking_at,
+        client.last_booking_order(),
         client.provenance.as_str(),
-        search_text(client),
-        client.updated_at
+        client.set_by_person.as_str(),
+        client.sort_name(),
+        client.updated_at,
+        tally.bookings,
+        tally.spent_minor
     )?;
+    let (was, is) = (before.map(ClientRow::words), client.words());
+    if was.as_ref() == Some(&is) {
+        return Ok(());
+    }
+    if was.is_some() {
+        words::delete(conn, tenant, client.id).await?;
+    }
+    words::write(conn, tenant, client.id, &is).await
+}
+
+/// Adds to a client's counters alone.
+///
+/// # Errors
+/// When the database fails.
+pub async fn count(conn: &mut Conn<'_>, tenant: Uuid, client: Uuid, tally: Tally) -> Result<()> {
+    execute!(conn, COUNT, tenant, client, tally.bookings, tally.spent_minor)?;
+    Ok(())
+}
+
+/// Sums up anew what every client of a tenant spent, in another currency than before. It reads
+/// every booking.
+///
+/// # Errors
+/// When the database fails.
+pub async fn recount_spent(conn: &mut Conn<'_>, tenant: Uuid, currency: &str) -> Result<()> {
+    execute!(conn, RECOUNT_SPENT, tenant, currency)?;
     Ok(())
 }
 
@@ -168,6 +246,7 @@ pub async fn update(conn: &mut Conn<'_>, tenant: Uuid, client: &ClientRow) -> Re
 pub async fn delete(conn: &mut Conn<'_>, tenant: Uuid, id: Uuid) -> Result<()> {
     duplicates::delete_of(conn, tenant, id).await?;
     beside::delete_of(conn, tenant, id).await?;
+    words::delete(conn, tenant, id).await?;
     execute!(conn, DELETE_IDENTITIES, tenant, id)?;
     execute!(conn, DELETE, tenant, id)?;
     Ok(())
@@ -197,19 +276,6 @@ pub async fn find_once_known(
         Some(now_id) => find(conn, tenant, now_id).await,
         None => Ok(None),
     }
-}
-
-/// A tenant's clients before `before`, the newest first.
-///
-/// # Errors
-/// When the database fails.
-pub async fn list(
-    conn: &mut Conn<'_>,
-    tenant: Uuid,
-    before: Uuid,
-    limit: i64,
-) -> Result<Vec<ClientRow>> {
-    Ok(fetch_all!(conn, ClientRow, LIST, tenant, before, limit)?)
 }
 
 /// Whose identity it is, now or formerly. A client that a person names is that client while it is

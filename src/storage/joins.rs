@@ -9,6 +9,15 @@ use uuid::Uuid;
 statements! {
     MOVE_BOOKINGS = "
         update bookings set client_id = $3 where tenant_id = $1 and client_id = $2";
+    ADD_COUNTERS = "
+        update clients set
+            bookings_count = bookings_count + (
+                select g.bookings_count from clients g where g.tenant_id = $1 and g.id = $2),
+            spent_minor = spent_minor + (
+                select g.spent_minor from clients g where g.tenant_id = $1 and g.id = $2)
+        where tenant_id = $1 and id = $3";
+    MOVE_SIGHTINGS = "
+        update booking_sightings set client_id = $3 where tenant_id = $1 and client_id = $2";
     MOVE_MAPPINGS = "
         update client_service_mappings set client_id = $3, updated_at = $4
         where tenant_id = $1 and client_id = $2";
@@ -36,6 +45,8 @@ pub async fn absorb(
     now: DateTime<Utc>,
 ) -> Result<()> {
     execute!(conn, MOVE_BOOKINGS, tenant, gone, stays)?;
+    execute!(conn, ADD_COUNTERS, tenant, gone, stays)?;
+    execute!(conn, MOVE_SIGHTINGS, tenant, gone, stays)?;
     execute!(conn, MOVE_MAPPINGS, tenant, gone, stays, now)?;
     execute!(conn, MOVE_IDENTITIES, tenant, gone, stays)?;
     execute!(conn, MOVE_LEADS, tenant, gone, stays)?;

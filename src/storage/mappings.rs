@@ -22,6 +22,9 @@ statements! {
         from client_service_mappings
         where tenant_id = $1 and client_id = $2
         order by provider, business_id, external_client_id";
+    DELETE = "
+        delete from client_service_mappings
+        where tenant_id = $1 and client_id = $2 and id = $3";
     FILL = "
         update client_service_mappings set business_id = $3, branch_id = $4, updated_at = $5
         where tenant_id = $1 and id = $2";
@@ -98,6 +101,14 @@ pub async fn list_by_client(
     client: Uuid,
 ) -> Result<Vec<MappingRow>> {
     Ok(fetch_all!(conn, MappingRow, LIST_BY_CLIENT, tenant, client)?)
+}
+
+/// Removes a client's mapping; false when the client has none of this id.
+///
+/// # Errors
+/// When the database fails.
+pub async fn delete(conn: &mut Conn<'_>, tenant: Uuid, client: Uuid, id: Uuid) -> Result<bool> {
+    Ok(execute!(conn, DELETE, tenant, client, id)? == 1)
 }
 
 /// Sets business and branch of a mapping that did not know them.

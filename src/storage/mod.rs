@@ -4,15 +4,23 @@
 //! there is one, in [`locks`].
 
 mod aliases;
+pub mod alikes;
+pub mod archive;
 pub mod audit;
 pub mod beside;
 pub mod booking_lists;
 pub mod bookings;
+pub mod client_counts;
+pub mod client_filter;
+pub mod client_list;
+pub mod client_stats;
 pub mod clients;
 pub mod connections;
 pub mod duplicates;
+pub mod erasure;
 mod error;
 pub mod events;
+pub mod history;
 pub mod idempotency;
 pub mod inbox;
 pub mod installation;
@@ -22,22 +30,21 @@ pub mod lead_records;
 pub mod leads;
 pub mod locks;
 pub mod mappings;
+mod pools;
+pub mod removal;
 pub mod reviews;
 pub mod seal;
 pub mod sightings;
 pub mod tenants;
 pub mod tokens;
 pub mod users;
+pub mod words;
 
 pub use error::{Error, Result};
 
 use chrono::{DateTime, Utc};
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Connection as _, PgConnection, PgPool, SqliteConnection, SqlitePool};
-use std::str::FromStr;
-use std::time::Duration;
+use sqlx::{PgConnection, PgPool, SqliteConnection, SqlitePool};
 
 static MIGRATOR: Migrator = sqlx::migrate!("./migrations");
 
@@ -89,32 +96,19 @@ macro_rules! fetch_optional {
 
 pub(crate) use {execute, fetch_all, fetch_optional, statements};
 
+/// The statements of each file.
+macro_rules! files {
+    ($($file:ident),+ $(,)?) => { [$((stringify!($file), $file::ALL)),+] };
+}
+
 /// Every statement of the service, by file and name.
 #[must_use]
 pub fn all_statements() -> Vec<(&'static str, &'static str, &'static str)> {
-    let files = [
-        ("aliases", aliases::ALL),
-        ("audit", audit::ALL),
-        ("booking_lists", booking_lists::ALL),
-        ("bookings", bookings::ALL),
-        ("clients", clients::ALL),
-        ("connections", connections::ALL),
-        ("beside", beside::ALL),
-        ("duplicates", duplicates::ALL),
-        ("events", events::ALL),
-        ("idempotency", idempotency::ALL),
-        ("inbox", inbox::ALL),
-        ("installation", installation::ALL),
-        ("joins", joins::ALL),
-        ("lead_lists", lead_lists::ALL),
-        ("lead_records", lead_records::ALL),
-        ("leads", leads::ALL),
-        ("mappings", mappings::ALL),
-        ("reviews", reviews::ALL),
-        ("sightings", sightings::ALL),
-        ("tenants", tenants::ALL),
-        ("tokens", tokens::ALL),
-        ("users", users::ALL),
+    let files = files![
+        aliases, alikes, archive, audit, beside, booking_lists, bookings, client_counts,
+        client_list, client_stats, clients, connections, duplicates, erasure, events, history,
+        idempotency, inbox, installation, joins, lead_lists, lead_records, leads, mappings,
+        removal, reviews, sightings, tenants, tokens, users, words,
     ];
     let named = |(file, list): (&'static str, &'static [(&'static str, &'static str)])| {
         list.iter().map(move |(name, sql)| (file, *name, *sql)).collect::<Vec<_>>()
@@ -169,10 +163,10 @@ impl Db {
     /// When the address can't be read, or the SQLite file can't be opened.
     pub async fn open(url: &str) -> Result<Self> {
         if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            return open_postgres(url);
+            return pools::postgres(url);
         }
         if url.starts_with("sqlite:") {
-            return open_sqlite(url).await;
+            return pools::sqlite(url).await;
         }
         let known = "DATABASE_URL must begin with sqlite:// or postgres://";
         Err(Error::Address(known.to_owned()))
@@ -197,7 +191,8 @@ impl Db {
                 }
             }
             other => Error::Migration(Box::new(other)),
-        })
+        })?;
+        words::fill(self).await
     }
 
     /// Begins a write transaction.
@@ -317,81 +312,6 @@ impl Reader {
         match self {
             Self::Sqlite(c) => Conn::Sqlite(c),
             Self::Postgres(c) => Conn::Postgres(c),
-        }
-    }
-}
-
-/// How long a connection to a server may be unused and still be taken for good.
-const LONGEST_IDLE: Duration = Duration::from_mins(10);
-
-/// A pool without the task that sweeps out idle connections.
-///
-/// The pool counts them wrong for a moment (sqlx 0.9.0: a connection is there for others before it
-/// is counted), and a sweep in that moment goes on for ever: a core is lost, and a command does not
-/// end. The first sweep is at the very start. Source: sqlx, issue 3645 and pull request 4289.
-fn unswept<D: sqlx::Database>(options: sqlx::pool::PoolOptions<D>) -> sqlx::pool::PoolOptions<D> {
-    options.idle_timeout(None).max_lifetime(None)
-}
-
-async fn open_sqlite(url: &str) -> Result<Db> {
-    let options = SqliteConnectOptions::from_str(url)
-        .map_err(|_| Error::Address("DATABASE_URL is no SQLite address: sqlite://file.db".into()))?
-        .create_if_missing(true)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full)
-        .foreign_keys(true)
-        .busy_timeout(Duration::from_secs(5));
-    let pool = |connections| {
-        unswept(SqlitePoolOptions::new())
-            .max_connections(connections)
-            .acquire_timeout(Duration::from_secs(10))
-    };
-    let write = pool(1).connect_with(options.clone()).await?;
-    let read = pool(4).connect_with(options).await?;
-    Ok(Db::Sqlite { read, write })
-}
-
-fn open_postgres(url: &str) -> Result<Db> {
-    let options = PgConnectOptions::from_str(url)
-        .map_err(|_| Error::Address("DATABASE_URL is no PostgreSQL address".into()))?
-        .application_name("bookhook")
-        .options([("synchronous_commit", "on"), ("TimeZone", "UTC")]);
-    let pool = unswept(PgPoolOptions::new())
-        .max_connections(16)
-        .test_before_acquire(false)
-        .before_acquire(|connection, known| {
-            Box::pin(async move {
-                // Whatever stands between may have forgotten it, and would not even say so.
-                if known.idle_for > LONGEST_IDLE {
-                    return Ok(false);
-                }
-                connection.ping().await.map(|()| true)
-            })
-        })
-        .acquire_timeout(Duration::from_secs(5))
-        .connect_lazy_with(options);
-    Ok(Db::Postgres(pool))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn is_unswept<D: sqlx::Database>(pool: &sqlx::Pool<D>) -> bool {
-        let options = pool.options();
-        options.get_idle_timeout().is_none() && options.get_max_lifetime().is_none()
-    }
-
-    #[tokio::test]
-    async fn no_pool_is_swept() {
-        let home = tempfile::tempdir().unwrap();
-        let url = format!("sqlite://{}", home.path().join("test.db").display());
-        for url in [url.as_str(), "postgres://nobody@127.0.0.1:1/none"] {
-            let unswept = match Db::open(url).await.unwrap() {
-                Db::Sqlite { read, write } => is_unswept(&read) && is_unswept(&write),
-                Db::Postgres(pool) => is_unswept(&pool),
-            };
-            assert!(unswept, "{url}");
         }
     }
 }

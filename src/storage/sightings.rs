@@ -9,10 +9,14 @@ statements! {
     INSERT = "
         insert into booking_sightings (tenant_id, id, event_id, item, booking_id, event_time, rank,
             seq, sort_key, context, external_key, person_key, start_at, target_at, told_as, says,
-            set_by_person, created_at)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)";
+            set_by_person, created_at, client_id)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
+            $19)";
     ASSIGN = "
-        update booking_sightings set booking_id = $3 where tenant_id = $1 and id = $2";
+        update booking_sightings set booking_id = $3, client_id = $4
+        where tenant_id = $1 and id = $2";
+    GIVE = "
+        update booking_sightings set client_id = $3 where tenant_id = $1 and booking_id = $2";
     DELETE_WAITING = "
         delete from booking_sightings
         where tenant_id = $1 and event_id = $2 and booking_id is null";
@@ -120,7 +124,7 @@ impl TryFrom<Row> for Sighting {
     }
 }
 
-/// Inserts a sighting with the keys by which it is found again.
+/// Inserts a sighting with the keys by which it is found again, and its booking's client.
 ///
 /// # Errors
 /// When the database fails; a conflict when its event has one at that place already.
@@ -128,7 +132,7 @@ pub async fn insert(
     conn: &mut Conn<'_>,
     tenant: Uuid,
     sighting: &Sighting,
-    keys: &Keys,
+    (keys, client): (&Keys, Option<Uuid>),
     now: DateTime<Utc>,
 ) -> Result<()> {
     let bad = |column| move |_| Error::Inconsistent { table: "booking_sightings", column };
@@ -153,12 +157,13 @@ pub async fn insert(
         serde_json::to_string(&sighting.told_as).map_err(bad("told_as"))?,
         serde_json::to_string(&sighting.says).map_err(bad("says"))?,
         serde_json::to_string(&sighting.set_by_person).map_err(bad("set_by_person"))?,
-        now
+        now,
+        client
     )?;
     Ok(())
 }
 
-/// Says which booking a sighting belongs to; `None` while it waits for one.
+/// Says which booking, and whose, a sighting belongs to; `None` while it waits for one.
 ///
 /// # Errors
 /// When the database fails.
@@ -166,9 +171,19 @@ pub async fn assign(
     conn: &mut Conn<'_>,
     tenant: Uuid,
     id: Uuid,
-    booking: Option<Uuid>,
+    booking: Option<(Uuid, Uuid)>,
 ) -> Result<()> {
-    execute!(conn, ASSIGN, tenant, id, booking)?;
+    let (booking, client) = booking.unzip();
+    execute!(conn, ASSIGN, tenant, id, booking, client)?;
+    Ok(())
+}
+
+/// Says that a booking, with all that was told of it, is another client's.
+///
+/// # Errors
+/// When the database fails.
+pub async fn give(conn: &mut Conn<'_>, tenant: Uuid, booking: Uuid, client: Uuid) -> Result<()> {
+    execute!(conn, GIVE, tenant, booking, client)?;
     Ok(())
 }
 

@@ -5,6 +5,7 @@ use super::people::People;
 use super::work::{Work, told_at};
 use crate::domain::person::Identity;
 use crate::sources::{IdentityChange, Lead, Mapped};
+use crate::storage::clients::Tally;
 use crate::storage::{Conn, Result, clients, leads};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -48,9 +49,10 @@ impl Tracker {
         let Some(client) = clients::find_by_identity(conn, tenant, from).await? else {
             return self.move_lead(conn, tenant, change).await;
         };
-        let Some(mut row) = clients::find(conn, tenant, client).await? else {
+        let Some(before) = clients::find(conn, tenant, client).await? else {
             return Ok(Moved::Nobody);
         };
+        let mut row = before.clone();
         let current = match to {
             Identity::Phone(_) => &mut row.phone,
             Identity::WhatsApp(_) => &mut row.whatsapp_id,
@@ -69,7 +71,7 @@ impl Tracker {
         *current = Some(to.value().into_owned());
         row.updated_at = now;
         clients::set_current(conn, tenant, from, false).await?;
-        clients::update(conn, tenant, &row).await?;
+        clients::update(conn, tenant, Some(&before), &row, Tally::default()).await?;
         Ok(Moved::Done(client))
     }
 

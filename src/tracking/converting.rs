@@ -9,9 +9,10 @@ use crate::domain::channel::{ClientStatus, LeadStatus};
 use crate::domain::ids;
 use crate::domain::person::{Identity, WhatsAppId};
 use crate::domain::phone::Phone;
-use crate::storage::clients::ClientRow;
+use crate::domain::tenant::TenantSettings;
+use crate::storage::clients::{ClientRow, Tally};
 use crate::storage::lead_records::{self, LeadRecord};
-use crate::storage::{Result, audit, clients, leads, locks};
+use crate::storage::{Result, audit, clients, leads, locks, words};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -24,7 +25,12 @@ impl Tracker {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn convert(&self, tenant: Uuid, lead: Uuid, actor: &str) -> Result<Option<Uuid>> {
+    pub async fn convert(
+        &self,
+        tenant: &TenantSettings,
+        lead: Uuid,
+        actor: &str,
+    ) -> Result<Option<Uuid>> {
         let mut attempt = 0;
         loop {
             match self.try_convert(tenant, lead, actor).await {
@@ -37,7 +43,13 @@ impl Tracker {
         }
     }
 
-    async fn try_convert(&self, tenant: Uuid, lead: Uuid, actor: &str) -> Result<Option<Uuid>> {
+    async fn try_convert(
+        &self,
+        settings: &TenantSettings,
+        lead: Uuid,
+        actor: &str,
+    ) -> Result<Option<Uuid>> {
+        let (tenant, currency) = (settings.id, settings.currency);
         let mut tx = self.db.begin().await?;
         let mut conn = tx.conn();
         let Some(row) = lead_records::find(&mut conn, tenant, lead).await? else {
@@ -54,7 +66,7 @@ impl Tracker {
             return Ok(Some(client));
         }
         let now = self.clock.now();
-        let mut write = Write { conn: &mut conn, tenant, now };
+        let mut write = Write { conn: &mut conn, tenant, currency, now };
         let client = write.client_of(&row, &identities).await?;
         let id = lead.to_string();
         audit::note(write.conn, tenant, actor, "lead.converted", "lead", &id, None, now).await?;
@@ -84,7 +96,7 @@ impl Write<'_, '_> {
             Some(client) => clients::find(self.conn, self.tenant, client).await?,
             None => None,
         };
-        let is_new = row.is_none();
+        let before = row.clone();
         let mut row = row.take().unwrap_or_else(|| self.bare_client(lead));
         let given = |kind| {
             let fresh = person.fresh.iter().find(|identity| identity.kind() == kind);
@@ -94,10 +106,12 @@ impl Write<'_, '_> {
         row.whatsapp_id = row.whatsapp_id.or_else(|| given("whatsapp"));
         facts::lay(&mut row, &[Told::lead(lead)])?;
         row.updated_at = self.now;
-        if is_new {
+        if before.is_none() {
             clients::insert(self.conn, self.tenant, &row).await?;
+            words::write(self.conn, self.tenant, row.id, &row.words()).await?;
         } else {
-            clients::update(self.conn, self.tenant, &row).await?;
+            let (before, tally) = (before.as_ref(), Tally::default());
+            clients::update(self.conn, self.tenant, before, &row, tally).await?;
         }
         self.give_identities(row.id, &person).await?;
         self.convert_leads(row.id, identities).await?;
@@ -122,6 +136,9 @@ impl Write<'_, '_> {
             last_booking_at: None,
             provenance: "{}".to_owned(),
             set_by_person: "[]".to_owned(),
+            bookings_count: 0,
+            spent_minor: 0,
+            version: 1,
             created_at: self.now,
             updated_at: self.now,
         }

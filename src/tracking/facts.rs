@@ -30,6 +30,17 @@ pub(super) struct Provenance {
     first_interaction: String,
     /// The events that told them, by the names that the API has for the fields.
     events: BTreeMap<String, Uuid>,
+    /// Where no telling made the client: what a person said of the first interaction, or the
+    /// moment in which they made it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by_hand: Option<FirstSeen>,
+}
+
+/// When and how somebody was first seen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct FirstSeen {
+    at: DateTime<Utc>,
+    source: Channel,
 }
 
 impl Provenance {
@@ -55,6 +66,34 @@ pub fn told_by(provenance: &str) -> Result<BTreeMap<String, Uuid>> {
 fn read<T: DeserializeOwned>(column: &'static str, text: &str) -> Result<T> {
     serde_json::from_str(text).map_err(|_| Error::Inconsistent { table: "clients", column })
 }
+
+/// The provenance of a client that a person makes: who was first seen then, unless a telling says
+/// earlier.
+pub(super) fn by_hand(at: DateTime<Utc>, source: Channel) -> String {
+    let made = Provenance {
+        first_interaction: time_text(at),
+        by_hand: Some(FirstSeen { at, source }),
+        ..Provenance::default()
+    };
+    serde_json::to_string(&made).unwrap_or_default()
+}
+
+/// True for a client that a person made, or set a field of: no delivery removes it.
+pub(super) fn is_a_persons(row: &ClientRow) -> Result<bool> {
+    let from: Provenance = read("provenance", &row.provenance)?;
+    Ok(from.by_hand.is_some() || row.set_by_person != "[]")
+}
+
+/// Names of the fields that a person set.
+pub(super) fn set_by_person(row: &ClientRow) -> Result<Vec<String>> {
+    read("set_by_person", &row.set_by_person)
+}
+
+/// The moment of the first interaction, as the API names it: how it came goes with it.
+pub(super) const FIRST_INTERACTION: &str = "firstInteractionDate";
+
+/// When somebody first booked, as the API names it.
+pub(super) const FIRST_BOOKING: &str = "firstBookingDate";
 
 /// One telling, as far as it concerns the person.
 #[derive(Clone, Debug)]
@@ -141,10 +180,11 @@ pub(super) enum Laid {
 /// Lays tellings over a client's row. Fields that a person set stay.
 pub(super) fn lay(row: &mut ClientRow, told: &[Told]) -> Result<Laid> {
     let mut from: Provenance = read("provenance", &row.provenance)?;
-    let fixed: Vec<String> = read("set_by_person", &row.set_by_person)?;
+    let fixed = set_by_person(row)?;
     let may = |field: &str| !fixed.iter().any(|f| f == field);
     for one in told {
-        if from.first_interaction.is_empty() || one.place < from.first_interaction {
+        let earlier = from.first_interaction.is_empty() || one.place < from.first_interaction;
+        if earlier && may(FIRST_INTERACTION) {
             from.first_interaction.clone_from(&one.place);
             from.note("firstInteractionDate", one);
             from.note("firstInteractionSource", one);
@@ -212,7 +252,7 @@ fn lay_last_name(row: &mut ClientRow, from: &mut Provenance, told: &[Told]) {
 /// Forgets what tellings said, so that all of them can be laid anew; what a person set, and what a
 /// lead was called that a person made this client, stays.
 pub(super) fn bare(row: &mut ClientRow) -> Result<()> {
-    let fixed: Vec<String> = read("set_by_person", &row.set_by_person)?;
+    let fixed = set_by_person(row)?;
     let told = told_by(&row.provenance)?;
     let may = |field: &str| !fixed.iter().any(|f| f == field) && told.contains_key(field);
     if may("firstName") {
@@ -224,6 +264,14 @@ pub(super) fn bare(row: &mut ClientRow) -> Result<()> {
     if may("email") {
         row.email = None;
     }
-    "{}".clone_into(&mut row.provenance);
+    let from: Provenance = read("provenance", &row.provenance)?;
+    row.provenance = match from.by_hand {
+        Some(first) if may(FIRST_INTERACTION) => {
+            row.first_interaction_at = first.at;
+            first.source.as_str().clone_into(&mut row.first_interaction_source);
+            by_hand(first.at, first.source)
+        }
+        _ => "{}".to_owned(),
+    };
     Ok(())
 }

@@ -329,7 +329,8 @@ pub(super) async fn know(
     Ok(())
 }
 
-fn read_identity(row: &IdentityRow) -> Option<Identity> {
+/// An identity as the database has it.
+pub(super) fn read_identity(row: &IdentityRow) -> Option<Identity> {
     match row.kind.as_str() {
         "phone" => Some(Identity::Phone(Phone::from_stored(row.value.clone()))),
         _ => WhatsAppId::parse(&row.value).map(Identity::WhatsApp),

@@ -6,12 +6,29 @@ use super::people::Person;
 use super::write::{Placed, Plan, Write};
 use crate::domain::channel::{Channel, ClientStatus};
 use crate::domain::person::Identity;
-use crate::storage::clients::ClientRow;
+use crate::storage::clients::{ClientRow, Tally};
 use crate::storage::sightings::Lookup;
 use crate::storage::{Result, bookings, clients, leads, sightings};
 use chrono::{DateTime, Utc};
 use std::collections::BTreeSet;
 use uuid::Uuid;
+
+/// What there is to write of one client.
+#[derive(Default)]
+struct News<'a> {
+    /// What was told of them; `None` when something that was no longer is, so that everything has
+    /// to be laid anew.
+    told: Option<&'a [Told]>,
+    /// The person, who may have gained an identity.
+    person: Option<&'a Person>,
+    /// When the bookings just told were made; empty when one of the client's bookings changed or
+    /// moved, so that all have to be read again.
+    booked: &'a [DateTime<Utc>],
+    /// What the counters grow by.
+    tally: Tally,
+    /// It was made just now: it has no words yet.
+    is_made: bool,
+}
 
 impl Write<'_, '_> {
     /// Lays the tellings over every client concerned, converts open leads, and removes a client
@@ -22,14 +39,17 @@ impl Write<'_, '_> {
         plan: &Plan<'_>,
     ) -> Result<()> {
         let Plan { placed, by_id, made, lost, .. } = plan;
+        let mut tallies = plan.tallies.clone();
         let clients: BTreeSet<Uuid> = placed.iter().map(|b| b.client).collect();
         for client in lost.iter().filter(|c| !clients.contains(c)) {
+            let tally = tallies.take(*client);
             if !self.remove_if_empty(*client).await? {
-                self.write_client(*client, None, None, &[]).await?;
+                self.write_client(*client, News { tally, ..News::default() }).await?;
             }
         }
         for (client, person) in gathered.people.gained().filter(|(c, _)| !clients.contains(c)) {
-            self.write_client(client, Some(&[]), Some(person), &[]).await?;
+            let news = News { told: Some(&[]), person: Some(person), ..News::default() };
+            self.write_client(client, news).await?;
         }
         for client in clients {
             let theirs = || placed.iter().filter(|b| b.client == client);
@@ -45,28 +65,29 @@ impl Write<'_, '_> {
             let recount = lost.contains(&client) || theirs().any(Placed::booked_otherwise);
             let booked = theirs().map(|b| b.resolved.fold.booked_at);
             let booked: Vec<DateTime<Utc>> = if recount { Vec::new() } else { booked.collect() };
-            let fresh = person.filter(|_| !made.contains(&client));
-            let told = (!lost.contains(&client)).then_some(told.as_slice());
-            self.write_client(client, told, fresh, &booked).await?;
+            let is_made = made.contains(&client);
+            let news = News {
+                told: (!lost.contains(&client)).then_some(told.as_slice()),
+                person: person.filter(|_| !is_made),
+                booked: &booked,
+                tally: tallies.take(client),
+                is_made,
+            };
+            self.write_client(client, news).await?;
+        }
+        for (client, tally) in tallies.rest() {
+            clients::count(self.conn, self.tenant, client, tally).await?;
         }
         Ok(())
     }
 
-    /// Writes one client's row. `told` is what was told of them; `None` when something that was no
-    /// longer is, so that everything has to be laid anew. `booked` is when the bookings just told were made; empty when one
-    /// of the client's bookings changed or moved, so that all have to be read again.
-    async fn write_client(
-        &mut self,
-        client: Uuid,
-        told: Option<&[Told]>,
-        person: Option<&Person>,
-        booked: &[DateTime<Utc>],
-    ) -> Result<()> {
+    /// Writes one client's row.
+    async fn write_client(&mut self, client: Uuid, news: News<'_>) -> Result<()> {
         let Some(before) = clients::find(self.conn, self.tenant, client).await? else {
             return Ok(());
         };
         let mut row = before.clone();
-        for identity in person.into_iter().flat_map(|p| &p.identities) {
+        for identity in news.person.into_iter().flat_map(|p| &p.identities) {
             let value = match identity {
                 Identity::Phone(_) => &mut row.phone,
                 Identity::WhatsApp(_) => &mut row.whatsapp_id,
@@ -74,19 +95,20 @@ impl Write<'_, '_> {
             };
             value.get_or_insert_with(|| identity.value().into_owned());
         }
-        let laid = told.map(|told| facts::lay(&mut row, told)).transpose()?;
+        let laid = news.told.map(|told| facts::lay(&mut row, told)).transpose()?;
         if laid != Some(Laid::Done) {
             self.lay_all(&mut row, client).await?;
         }
-        self.count_bookings(&mut row, booked).await?;
+        self.count_bookings(&mut row, news.booked).await?;
         if row.status == ClientStatus::Inactive.as_str()
-            && told.is_some_and(|told| !told.is_empty())
+            && news.told.is_some_and(|told| !told.is_empty())
         {
             ClientStatus::Active.as_str().clone_into(&mut row.status);
         }
-        if row != before {
+        if row != before || news.tally != Tally::default() {
             row.updated_at = self.now;
-            clients::update(self.conn, self.tenant, &row).await?;
+            let before = Some(&before).filter(|_| !news.is_made);
+            clients::update(self.conn, self.tenant, before, &row, news.tally).await?;
         }
         Ok(())
     }
@@ -111,14 +133,20 @@ impl Write<'_, '_> {
         row: &mut ClientRow,
         booked: &[DateTime<Utc>],
     ) -> Result<()> {
+        let fixed = facts::set_by_person(row)?.iter().any(|f| f == facts::FIRST_BOOKING);
+        let first_set = row.first_booking_at.filter(|_| fixed);
         if let (Some(first), Some(last)) = (booked.iter().min(), booked.iter().max()) {
             row.first_booking_at = Some(row.first_booking_at.map_or(*first, |at| at.min(*first)));
             row.last_booking_at = Some(row.last_booking_at.map_or(*last, |at| at.max(*last)));
-            return Ok(());
+        } else {
+            let range = bookings::booked_range(self.conn, self.tenant, row.id).await?;
+            row.first_booking_at = range.map(|(first, _)| first);
+            row.last_booking_at = range.map(|(_, last)| last);
         }
-        let range = bookings::booked_range(self.conn, self.tenant, row.id).await?;
-        row.first_booking_at = range.map(|(first, _)| first);
-        row.last_booking_at = range.map(|(_, last)| last);
+        if let Some(set) = first_set {
+            row.first_booking_at = Some(set);
+            row.last_booking_at = Some(row.last_booking_at.map_or(set, |at| at.max(set)));
+        }
         Ok(())
     }
 
@@ -144,7 +172,7 @@ impl Write<'_, '_> {
         let Some(row) = clients::find(self.conn, self.tenant, client).await? else {
             return Ok(true);
         };
-        let touched = row.set_by_person != "[]" || row.status != ClientStatus::Active.as_str();
+        let touched = facts::is_a_persons(&row)? || row.status != ClientStatus::Active.as_str();
         if touched || clients::has_anything(self.conn, self.tenant, client).await? {
             return Ok(false);
         }

@@ -5,8 +5,10 @@ use super::facts::UNKNOWN;
 use super::gather::{Gathered, keys};
 use super::people::Person;
 use super::resolve::{Resolution, Resolved, Seen};
+use super::tallies::Tallies;
 use crate::domain::channel::{BookingStatus, ClientStatus};
 use crate::domain::ids;
+use crate::domain::money::Currency;
 use crate::domain::person::Identity;
 use crate::domain::sighting::Sighting;
 use crate::storage::bookings::BookingRow;
@@ -21,6 +23,8 @@ use uuid::Uuid;
 pub(super) struct Write<'c, 'a> {
     pub(super) conn: &'a mut Conn<'c>,
     pub(super) tenant: Uuid,
+    /// The tenant's: what clients spent is counted in it.
+    pub(super) currency: Currency,
     pub(super) now: DateTime<Utc>,
 }
 
@@ -32,6 +36,8 @@ pub(super) struct Plan<'a> {
     pub(super) made: BTreeSet<Uuid>,
     /// Clients that a telling was of before and is no longer: what it said of them is void.
     pub(super) lost: BTreeSet<Uuid>,
+    /// What the clients' counters are to grow by.
+    pub(super) tallies: Tallies,
     /// The client of each person who has one by now.
     of_person: BTreeMap<u32, Uuid>,
 }
@@ -70,7 +76,7 @@ pub(super) struct Placed<'a> {
     id: Uuid,
     pub(super) client: Uuid,
     /// The row as it was, when there was one.
-    before: Option<BookingRow>,
+    pub(super) before: Option<BookingRow>,
 }
 
 impl Placed<'_> {
@@ -98,10 +104,14 @@ impl Write<'_, '_> {
         }
         let by_id = gathered.seen.iter().map(|s| (s.sighting.id, s)).collect();
         let (made, of_person, placed) = self.place(gathered, resolution, &by_id).await?;
-        let mut lost = self.lost(&placed, &by_id).await?;
+        let folded = self.folded(&placed).await?;
+        let mut lost = lost(&placed, &folded, &by_id);
         lost.extend(gathered.joined.iter().map(|(_, stays)| *stays));
+        let rows: Vec<_> = placed.iter().map(|b| (b, self.booking_row(b))).collect();
+        let tallies = Tallies::of(&rows, &folded, self.currency);
+        drop(rows);
         self.write_bookings(&placed, &by_id).await?;
-        Ok(Plan { placed, by_id, made, lost, of_person })
+        Ok(Plan { placed, by_id, made, lost, tallies, of_person })
     }
 
     /// Writes what follows from the bookings, once the event is stored: its sightings, mappings,
@@ -124,25 +134,14 @@ impl Write<'_, '_> {
         self.write_people(gathered, plan).await
     }
 
-    /// The clients that tellings were of before, by the booking they belonged to, and are not now.
-    async fn lost(
-        &mut self,
-        placed: &[Placed<'_>],
-        by_id: &BTreeMap<Uuid, &Seen>,
-    ) -> Result<BTreeSet<Uuid>> {
-        let rows = placed.iter().filter_map(|b| b.before.as_ref());
-        let mut owner: BTreeMap<Uuid, Uuid> = rows.map(|row| (row.id, row.client_id)).collect();
-        for folded in placed.iter().flat_map(|b| &b.resolved.folded) {
-            let row = bookings::find(self.conn, self.tenant, *folded).await?;
-            owner.extend(row.map(|row| (*folded, row.client_id)));
+    /// The bookings that proved to be another one.
+    async fn folded(&mut self, placed: &[Placed<'_>]) -> Result<BTreeMap<Uuid, BookingRow>> {
+        let mut folded = BTreeMap::new();
+        for id in placed.iter().flat_map(|b| &b.resolved.folded) {
+            let row = bookings::find(self.conn, self.tenant, *id).await?;
+            folded.extend(row.map(|row| (*id, row)));
         }
-        let before = |member: &Uuid| by_id.get(member)?.sighting.booking_id;
-        let lost = placed.iter().flat_map(|booking| {
-            let owners = booking.resolved.members.iter().filter_map(before);
-            let owners = owners.filter_map(|id| owner.get(&id).copied());
-            owners.filter(|client| *client != booking.client)
-        });
-        Ok(lost.collect())
+        Ok(folded)
     }
 
     /// Finds the row and the client of every booking, making the clients that are new.
@@ -216,6 +215,9 @@ impl Write<'_, '_> {
             last_booking_at: None,
             provenance: "{}".to_owned(),
             set_by_person: "[]".to_owned(),
+            bookings_count: 0,
+            spent_minor: 0,
+            version: 1,
             created_at: self.now,
             updated_at: self.now,
         };
@@ -243,7 +245,13 @@ impl Write<'_, '_> {
                 match &booking.before {
                     None => bookings::insert(self.conn, self.tenant, &row).await?,
                     Some(before) if same(before, &row, other.map(|o| o.id)) => continue,
-                    Some(_) => bookings::update(self.conn, self.tenant, &row).await?,
+                    Some(before) => {
+                        bookings::update(self.conn, self.tenant, &row).await?;
+                        if before.client_id != row.client_id {
+                            let (id, client) = (row.id, row.client_id);
+                            sightings::give(self.conn, self.tenant, id, client).await?;
+                        }
+                    }
                 }
                 links.extend(other.map(|other| (row, other.id)));
             }
@@ -262,7 +270,7 @@ impl Write<'_, '_> {
         folded: Uuid,
         by_id: &BTreeMap<Uuid, &Seen>,
     ) -> Result<()> {
-        let to = booking.before.as_ref().map(|row| row.id);
+        let to = booking.before.as_ref().map(|row| (row.id, booking.client));
         for seen in by_id.values().filter(|s| s.sighting.booking_id == Some(folded)) {
             sightings::assign(self.conn, self.tenant, seen.sighting.id, to).await?;
         }
@@ -303,15 +311,17 @@ impl Write<'_, '_> {
     /// Stores the new sightings, and moves those that belong elsewhere now. An event whose waiting
     /// change found its booking is settled.
     async fn write_sightings(&mut self, plan: &Plan<'_>, fresh: &[Sighting]) -> Result<()> {
-        let booking_of = |id: Uuid| plan.booking_of(id).map(|b| b.booking_id);
+        let booking_of = |id: Uuid| plan.booking_of(id).map(|b| (b.booking_id, b.client_id));
         for sighting in fresh {
-            let row = Sighting { booking_id: booking_of(sighting.id), ..sighting.clone() };
-            sightings::insert(self.conn, self.tenant, &row, &keys(&row), self.now).await?;
+            let (booking_id, client) = booking_of(sighting.id).unzip();
+            let row = Sighting { booking_id, ..sighting.clone() };
+            let found_by = (&keys(&row), client);
+            sightings::insert(self.conn, self.tenant, &row, found_by, self.now).await?;
         }
         let known = plan.by_id.values().map(|seen| &seen.sighting);
         for old in known.filter(|old| !fresh.iter().any(|s| s.id == old.id)) {
             let booking = booking_of(old.id);
-            if booking == old.booking_id {
+            if booking.map(|(id, _)| id) == old.booking_id {
                 continue;
             }
             sightings::assign(self.conn, self.tenant, old.id, booking).await?;
@@ -327,6 +337,24 @@ impl Write<'_, '_> {
         let told = sightings::list(self.conn, self.tenant, &Lookup::Event(event)).await?;
         Ok(told.iter().any(|s| s.booking_id.is_none()))
     }
+}
+
+/// The clients that tellings were of before, by the booking they belonged to, and are not now.
+fn lost(
+    placed: &[Placed<'_>],
+    folded: &BTreeMap<Uuid, BookingRow>,
+    by_id: &BTreeMap<Uuid, &Seen>,
+) -> BTreeSet<Uuid> {
+    let rows = placed.iter().filter_map(|b| b.before.as_ref());
+    let mut owner: BTreeMap<Uuid, Uuid> = rows.map(|row| (row.id, row.client_id)).collect();
+    owner.extend(folded.iter().map(|(id, row)| (*id, row.client_id)));
+    let before = |member: &Uuid| by_id.get(member)?.sighting.booking_id;
+    let lost = placed.iter().flat_map(|booking| {
+        let owners = booking.resolved.members.iter().filter_map(before);
+        let owners = owners.filter_map(|id| owner.get(&id).copied());
+        owners.filter(|client| *client != booking.client)
+    });
+    lost.collect()
 }
 
 /// True when writing the row would change nothing but its time.

@@ -9,9 +9,11 @@ use bookhook::domain::money::Currency;
 use bookhook::domain::phone::Region;
 use bookhook::domain::tenant::TenantSettings;
 use bookhook::sources::{self, Delivery, Headers};
+use bookhook::storage::bookings::BookingRow;
+use bookhook::storage::client_filter::{Filter, Sort, SortKey};
 use bookhook::storage::duplicates::{self, DuplicateRow};
 use bookhook::storage::seal::MasterKey;
-use bookhook::storage::{Db, bookings, clients, events, mappings, tenants};
+use bookhook::storage::{Db, bookings, client_list, events, mappings, tenants};
 use bookhook::tracking::{Taken, Tracker};
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use proptest::prelude::*;
@@ -138,6 +140,10 @@ impl Happening {
                     told["lastName"] = json!("Byrne");
                 }
                 if *staff {
+                    told["amount"] = json!(10 + self.number);
+                    told["currency"] = json!(if self.number % 4 == 3 { "GBP" } else { "EUR" });
+                    let paid = ["pending", "paid", "refunded"];
+                    told["paymentStatus"] = json!(paid[self.number % 3]);
                     told["staffMember"] = json!(format!("Staff{}", self.number));
                     // One that nobody else tells: a clash stays with whom it was told of first, by design.
                     told["phorestClientId"] = json!(format!("client{}", self.number));
@@ -335,7 +341,9 @@ async fn end_state(db: &Db, tracker: &Tracker, arrival: &[Happening], looks: Loo
 async fn rows(db: &Db, tenant: Uuid) -> Value {
     let mut reader = db.reader().await.unwrap();
     let conn = &mut reader.conn();
-    let people = clients::list(conn, tenant, Uuid::max(), 100).await.unwrap();
+    let order = Sort { by: SortKey::Created, descending: true };
+    let filter = Filter::default();
+    let people = client_list::page(conn, tenant, &filter, order, None, 100).await.unwrap();
     let phones: BTreeMap<Uuid, Option<String>> =
         people.iter().map(|c| (c.id, c.phone.clone())).collect();
     let booked = bookings::list(conn, tenant, Uuid::max(), 100).await.unwrap();
@@ -362,10 +370,11 @@ async fn rows(db: &Db, tenant: Uuid) -> Value {
     shown.sort();
     let mut who = Vec::new();
     for c in &people {
+        assert_eq!((c.bookings_count, c.spent_minor), worth(&booked, c.id), "{c:?}");
         let maps = mappings::list_by_client(conn, tenant, c.id).await.unwrap();
         let maps: Vec<_> = maps.iter().map(|m| m.external_client_id.clone()).collect();
         who.push(format!(
-            "{:?} {} {} {} {} {:?} {:?} {maps:?}",
+            "{:?} {} {} {} {} {:?} {:?} {maps:?} {} {}",
             c.phone,
             c.first_name,
             c.last_name,
@@ -373,6 +382,8 @@ async fn rows(db: &Db, tenant: Uuid) -> Value {
             c.first_interaction_at,
             c.first_booking_at,
             c.last_booking_at,
+            c.bookings_count,
+            c.spent_minor,
         ));
     }
     who.sort();
@@ -386,6 +397,16 @@ async fn rows(db: &Db, tenant: Uuid) -> Value {
     let mut pairs: Vec<String> = pairs.iter().map(pair).collect();
     pairs.sort();
     json!({"bookings": shown, "clients": who, "duplicates": pairs})
+}
+
+/// What a client's counters are to be, by their bookings' rows.
+fn worth(booked: &[BookingRow], client: Uuid) -> (i64, i64) {
+    let called_off = ["cancelled", "no_show"];
+    let theirs = booked.iter().filter(|b| b.client_id == client);
+    let theirs: Vec<_> = theirs.filter(|b| !called_off.contains(&b.status.as_str())).collect();
+    let spent = theirs.iter().filter(|b| b.currency.as_deref() == Some("EUR"));
+    let spent = spent.filter(|b| b.payment_status != "refunded").filter_map(|b| b.amount_minor);
+    (i64::try_from(theirs.len()).unwrap(), spent.sum())
 }
 
 both_engines! {

@@ -5,10 +5,16 @@
 mod support;
 
 mod api_bookings;
+mod api_clients;
+mod api_clients_erase;
+mod api_clients_list;
+mod api_clients_plans;
+mod api_clients_write;
 mod api_document;
 mod api_leads;
 mod api_lists;
 mod api_running;
+mod api_whole_tenant;
 mod architecture;
 mod bad_input;
 mod bad_values;

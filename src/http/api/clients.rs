@@ -1,64 +1,57 @@
 //! `…/clients`: the people who booked.
 
-use super::bookings::BookingJson;
-use crate::http::Shared;
-use crate::http::extract::access::Records;
-use crate::http::extract::page::{Page, PageQuery};
-use crate::http::openapi::{Refusals, TenantPath};
+pub(in crate::http) mod duplicates;
+pub(in crate::http) mod list;
+pub(in crate::http) mod mappings;
+pub(in crate::http) mod profile;
+pub(in crate::http) mod stats;
+pub(in crate::http) mod told;
+pub(in crate::http) mod write;
+
+use crate::domain::person::Identity;
+use crate::domain::phone::Phone;
+use crate::domain::tenant::TenantSettings;
 use crate::http::problem::Problem;
 use crate::storage::clients::{self, ClientRow};
-use crate::storage::mappings::{self, MappingRow};
-use crate::storage::{Result as Stored, bookings};
-use crate::tracking::facts;
-use actix_web::web::{Data, Json, Path, Query};
+use crate::storage::{Conn, mappings as accounts};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use std::collections::BTreeMap;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-/// How many of a client's bookings its profile shows.
-const LATEST: i64 = 50;
+/// The most characters of a client's name in an address.
+const LONGEST: usize = 400;
 
 /// A client as the API shows it.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Client)]
 pub(in crate::http) struct ClientJson {
     id: Uuid,
     tenant_id: Uuid,
+    /// E.164.
+    #[schema(example = "+353871234567")]
     phone: Option<String>,
+    /// "Unknown" while nobody has said it.
+    #[schema(example = "Áine")]
     first_name: String,
+    /// Empty while nobody has said it.
+    #[schema(example = "Byrne")]
     last_name: String,
+    #[schema(example = "aine@example.com")]
     email: Option<String>,
+    #[schema(example = "voice")]
     first_interaction_source: String,
     first_interaction_date: DateTime<Utc>,
+    /// When they first booked, not when that appointment was.
     first_booking_date: Option<DateTime<Utc>>,
+    /// When they last booked.
     last_booking_date: Option<DateTime<Utc>>,
+    #[schema(example = "active")]
     status: String,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
-}
-
-/// A client with everything that is theirs.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(in crate::http) struct ProfileJson {
-    #[serde(flatten)]
-    client: ClientJson,
-    /// The event that each field comes from, where an event told it.
-    told_by: BTreeMap<String, Uuid>,
-    mappings: Vec<MappingJson>,
-    bookings: Vec<BookingJson>,
-}
-
-/// A client's account at a salon system.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-struct MappingJson {
-    service_provider: String,
-    external_client_id: String,
-    business_id: Option<String>,
-    branch_id: Option<String>,
 }
 
 impl ClientJson {
@@ -82,67 +75,65 @@ impl ClientJson {
     }
 }
 
-impl From<MappingRow> for MappingJson {
-    fn from(row: MappingRow) -> Self {
-        let filled = |text: String| Some(text).filter(|t| !t.is_empty());
-        Self {
-            service_provider: row.provider,
-            external_client_id: row.external_client_id,
-            business_id: filled(row.business_id),
-            branch_id: filled(row.branch_id),
-        }
+/// The client in an address.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path, names("id"))]
+pub(in crate::http) struct ClientPath(
+    /// The client's id; or `phone:` and a phone in any spelling; or `ext:`, a provider, `:` and the
+    /// client's id there, as `ext:phorest:igK6P6lu40g3UeT`.
+    #[expect(dead_code, reason = "it is only described")]
+    String,
+);
+
+/// The client that an address names; 404 where there is none, 409 where an external id is several
+/// clients', each in another business.
+pub(in crate::http) async fn named(
+    conn: &mut Conn<'_>,
+    tenant: &TenantSettings,
+    name: &str,
+) -> Result<ClientRow, Problem> {
+    let id = id_of(conn, tenant, name).await?.ok_or_else(Problem::not_found)?;
+    let row = clients::find_once_known(conn, tenant.id, id).await?;
+    row.ok_or_else(Problem::not_found)
+}
+
+async fn id_of(
+    conn: &mut Conn<'_>,
+    tenant: &TenantSettings,
+    name: &str,
+) -> Result<Option<Uuid>, Problem> {
+    if name.len() > LONGEST || name.contains('\0') {
+        return Ok(None);
+    }
+    if let Some(typed) = name.strip_prefix("phone:") {
+        // A plus sign in an address is a space to whoever reads it as a form does.
+        let typed = typed.strip_prefix(' ').map_or(typed.to_owned(), |rest| format!("+{rest}"));
+        let Ok(phone) = Phone::parse(&typed, tenant.default_region) else { return Ok(None) };
+        return Ok(clients::find_by_identity(conn, tenant.id, &Identity::Phone(phone)).await?);
+    }
+    match name.strip_prefix("ext:").and_then(|rest| rest.split_once(':')) {
+        Some((provider, id)) => of_account(conn, tenant.id, provider, id).await,
+        None => Ok(Uuid::try_parse(name).ok()),
     }
 }
 
-/// A tenant's clients, the newest first.
-#[utoipa::path(
-    get, path = "/api/platform/tenants/{tenantId}/clients", tag = "clients",
-    operation_id = "listClients",
-    params(TenantPath, PageQuery),
-    security(("token" = ["platform_admin", "client_admin", "service"])),
-    responses((status = 200, description = "A page of clients", body = Page<ClientJson>), Refusals)
-)]
-pub(in crate::http) async fn list(
-    access: Records,
-    query: Query<PageQuery>,
-    shared: Data<Shared>,
-) -> Result<Json<Page<ClientJson>>, Problem> {
-    let (span, tenant) = (query.span()?, access.tenant.id);
-    let mut reader = shared.db.reader().await?;
-    let rows = clients::list(&mut reader.conn(), tenant, span.before, span.fetch).await?;
-    let rows = rows.into_iter().map(|row| ClientJson::of(tenant, row)).collect();
-    Ok(Json(span.page(rows, |client| client.id)))
-}
-
-/// A client with mappings and latest bookings.
-#[utoipa::path(
-    get, path = "/api/platform/tenants/{tenantId}/clients/{id}", tag = "clients",
-    operation_id = "getClient",
-    params(TenantPath, ("id" = String, Path, description = "The client's id")),
-    security(("token" = ["platform_admin", "client_admin", "service"])),
-    responses((status = 200, description = "The client", body = ProfileJson), Refusals)
-)]
-pub(in crate::http) async fn show(
-    access: Records,
-    path: Path<(String, String)>,
-    shared: Data<Shared>,
-) -> Result<Json<ProfileJson>, Problem> {
-    let id = Uuid::try_parse(&path.1).map_err(|_| Problem::not_found())?;
-    let profile = profile(&shared, access.tenant.id, id).await?;
-    profile.map(Json).ok_or_else(Problem::not_found)
-}
-
-async fn profile(shared: &Shared, tenant: Uuid, id: Uuid) -> Stored<Option<ProfileJson>> {
-    let mut reader = shared.db.reader().await?;
-    let conn = &mut reader.conn();
-    let Some(row) = clients::find_once_known(conn, tenant, id).await? else { return Ok(None) };
-    let id = row.id;
-    let mappings = mappings::list_by_client(conn, tenant, id).await?;
-    let bookings = bookings::list_by_client(conn, tenant, id, LATEST).await?;
-    Ok(Some(ProfileJson {
-        told_by: facts::told_by(&row.provenance)?,
-        client: ClientJson::of(tenant, row),
-        mappings: mappings.into_iter().map(MappingJson::from).collect(),
-        bookings: bookings.into_iter().map(|row| BookingJson::of(tenant, row)).collect(),
-    }))
+/// The one client who has this id at a provider.
+async fn of_account(
+    conn: &mut Conn<'_>,
+    tenant: Uuid,
+    provider: &str,
+    id: &str,
+) -> Result<Option<Uuid>, Problem> {
+    let rows = accounts::find_by_external_id(conn, tenant, provider, id).await?;
+    let businesses: BTreeMap<Uuid, &str> =
+        rows.iter().map(|row| (row.client_id, row.business_id.as_str())).collect();
+    if businesses.len() < 2 {
+        return Ok(businesses.into_keys().next());
+    }
+    let each = businesses.iter().map(|(client, business)| format!("{client} in \"{business}\""));
+    let detail = format!(
+        "several clients have this id, each in another business: {}; take the one that is meant",
+        each.collect::<Vec<_>>().join(", ")
+    );
+    Err(Problem::conflict("client_ambiguous", &detail))
 }

@@ -41,6 +41,13 @@ pub(in crate::http) struct EventJson {
     attempts: i32,
 }
 
+impl EventJson {
+    /// Its id.
+    pub(in crate::http) fn id(&self) -> Uuid {
+        self.id
+    }
+}
+
 impl From<EventSummary> for EventJson {
     fn from(row: EventSummary) -> Self {
         let answer = serde_json::from_str::<Answer>(&row.answer).ok();

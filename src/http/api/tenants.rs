@@ -1,5 +1,8 @@
 //! `/api/platform/tenants`: the businesses whose bookings are kept.
 
+pub(in crate::http) mod archive;
+pub(in crate::http) mod remove;
+
 use super::note;
 use crate::domain::channel::{DateOrder, TenantStatus};
 use crate::domain::ids;

@@ -73,10 +73,12 @@ impl IfMatch {
 
     /// 412 unless the change is meant for this version, or for any.
     pub(in crate::http) fn check(&self, version: i64) -> Result<(), Problem> {
-        if self.0.as_ref().is_none_or(|wanted| wanted.contains(&version)) {
-            return Ok(());
-        }
-        Err(Self::refusal())
+        if self.means(version) { Ok(()) } else { Err(Self::refusal()) }
+    }
+
+    /// True when the change is meant for this version, or for any.
+    pub(in crate::http) fn means(&self, version: i64) -> bool {
+        self.0.as_ref().is_none_or(|wanted| wanted.contains(&version))
     }
 }
 

@@ -177,6 +177,18 @@ impl Fields {
         }
     }
 
+    /// What was read of a member that can't be emptied: `null` is a fault.
+    pub(in crate::http) fn filled<T>(&mut self, name: &'static str, read: Patch<T>) -> Option<T> {
+        match read {
+            Patch::Absent => None,
+            Patch::Value(value) => Some(value),
+            Patch::Null => {
+                self.fault(name, "null_refused", &format!("{name} can't be emptied"));
+                None
+            }
+        }
+    }
+
     /// A text of 1 to `max` characters once its ends are trimmed.
     pub(in crate::http) fn text(&mut self, name: &'static str, max: usize) -> Patch<String> {
         self.take(name, |value| text(value, max))

@@ -15,9 +15,9 @@ use uuid::Uuid;
 pub(in crate::http) struct PageQuery {
     /// How many rows a page has.
     #[param(minimum = 1, maximum = 100, default = 25)]
-    limit: Option<i64>,
+    pub(in crate::http) limit: Option<i64>,
     /// The `nextCursor` of the page before.
-    cursor: Option<String>,
+    pub(in crate::http) cursor: Option<String>,
 }
 
 /// One page of a list.
@@ -33,9 +33,9 @@ pub(in crate::http) struct Page<T> {
 }
 
 impl<T> Page<T> {
-    /// A page, and the cursor of the next.
-    pub(in crate::http) fn of(data: Vec<T>, has_more: bool, next_cursor: Option<String>) -> Self {
-        Self { data, has_more, next_cursor }
+    /// Rows, and where the next page begins when there is one.
+    pub(in crate::http) fn new(data: Vec<T>, next_cursor: Option<String>) -> Self {
+        Self { data, has_more: next_cursor.is_some(), next_cursor }
     }
 }
 

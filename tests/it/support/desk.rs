@@ -139,6 +139,9 @@ impl Desk {
             last_booking_at: None,
             provenance: "{}".to_owned(),
             set_by_person: "[]".to_owned(),
+            bookings_count: 0,
+            spent_minor: 0,
+            version: 1,
             created_at: now,
             updated_at: now,
         };

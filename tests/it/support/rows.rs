@@ -1,5 +1,6 @@
 //! What is in a database, seen past the service.
 
+use super::catalog::Schema;
 use super::db::{Engine, TestDb};
 use sqlx::AssertSqlSafe;
 
@@ -57,4 +58,37 @@ impl TestDb {
             }
         }
     }
+
+    /// Everything that stands in any row of any table: texts as they are, bytes as hexadecimal.
+    pub(crate) async fn dump(&self) -> String {
+        let mut dump = String::new();
+        for (table, about) in Schema::read(self).await.0 {
+            let select = match self.engine {
+                Engine::Sqlite => {
+                    // Of bytes the hexadecimal, of all else what it is.
+                    let columns = about.columns.keys().map(|column| {
+                        let hex = format!("hex({column})");
+                        format!(
+                            "case typeof({column}) when 'blob' then {hex} else quote({column}) end"
+                        )
+                    });
+                    let columns = columns.collect::<Vec<_>>().join(" || ' ' || ");
+                    format!("select {columns} from {table}")
+                }
+                Engine::Postgres => format!("select cast(row_to_json(r) as text) from {table} r"),
+            };
+            for row in self.texts(&select).await {
+                dump += &format!("{table}: {row}\n");
+            }
+        }
+        dump
+    }
+}
+
+/// The lines of a dump in which a text stands, whatever its case and however it is stored.
+pub(crate) fn lines_with<'a>(dump: &'a str, text: &str) -> Vec<&'a str> {
+    let text = text.to_lowercase();
+    let forms = [text.clone(), hex::encode(&text)];
+    let lower = |line: &str| line.to_lowercase();
+    dump.lines().filter(|line| forms.iter().any(|form| lower(line).contains(form))).collect()
 }

@@ -148,7 +148,7 @@ pub(in crate::http) async fn convert(
     shared: Data<Shared>,
 ) -> Result<Json<ClientJson>, Problem> {
     let (tenant, id) = (access.tenant.id, id(&path.1)?);
-    let client = shared.tracker.convert(tenant, id, &access.by.actor()).await?;
+    let client = shared.tracker.convert(&access.tenant, id, &access.by.actor()).await?;
     let client = client.ok_or_else(Problem::not_found)?;
     let mut reader = shared.db.reader().await?;
     let row = clients::find_once_known(&mut reader.conn(), tenant, client).await?;

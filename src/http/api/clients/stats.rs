@@ -1,0 +1,79 @@
+//! How many clients there are, and how they came.
+
+use crate::domain::channel::{Channel, ClientStatus};
+use crate::domain::days::months;
+use crate::http::Shared;
+use crate::http::extract::access::Records;
+use crate::http::openapi::{Refusals, TenantPath};
+use crate::http::problem::Problem;
+use crate::storage::client_stats::{self, Count};
+use actix_web::web::{Data, Json};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// How many clients a tenant has. Months are those of the tenant's zone, and a client is new in the
+/// month of their first interaction. A person who was erased still counts, but not as active.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = ClientStats)]
+pub(in crate::http) struct StatsJson {
+    total_clients: i64,
+    active_clients: i64,
+    new_this_month: i64,
+    new_last_month: i64,
+    by_source: BySource,
+    /// How most clients came; of equals the first of voice, web, whatsapp; none without clients.
+    top_source: Option<Channel>,
+}
+
+/// How many clients first came each way.
+#[derive(Debug, Default, Serialize, ToSchema)]
+#[schema(as = ClientsBySource)]
+struct BySource {
+    voice: i64,
+    web: i64,
+    whatsapp: i64,
+}
+
+impl StatsJson {
+    fn of(counts: &[Count]) -> Self {
+        let total = |of: &dyn Fn(&Count) -> i64| counts.iter().map(of).sum();
+        let came = |source: Channel| {
+            let theirs = counts.iter().filter(|count| count.source == source.as_str());
+            theirs.map(|count| count.all).sum::<i64>()
+        };
+        let active = ClientStatus::Active.as_str();
+        let most = Channel::ALL.iter().map(|source| came(*source)).max().filter(|most| *most > 0);
+        let top = Channel::ALL.iter().find(|source| Some(came(**source)) == most);
+        Self {
+            total_clients: total(&|count| count.all),
+            active_clients: total(&|count| if count.status == active { count.all } else { 0 }),
+            new_this_month: total(&|count| count.this_month),
+            new_last_month: total(&|count| count.last_month),
+            by_source: BySource {
+                voice: came(Channel::Voice),
+                web: came(Channel::Web),
+                whatsapp: came(Channel::WhatsApp),
+            },
+            top_source: top.copied(),
+        }
+    }
+}
+
+/// How many clients a tenant has, and how they came.
+#[utoipa::path(
+    get, path = "/api/platform/tenants/{tenantId}/clients/stats", tag = "clients",
+    operation_id = "getClientStats",
+    params(TenantPath),
+    security(("token" = ["platform_admin", "client_admin", "service"])),
+    responses((status = 200, description = "The numbers", body = StatsJson), Refusals)
+)]
+pub(in crate::http) async fn show(
+    access: Records,
+    shared: Data<Shared>,
+) -> Result<Json<StatsJson>, Problem> {
+    let months = months(access.tenant.timezone, shared.clock.now());
+    let mut reader = shared.db.reader().await?;
+    let counts = client_stats::count(&mut reader.conn(), access.tenant.id, months).await?;
+    Ok(Json(StatsJson::of(&counts)))
+}

@@ -1,0 +1,69 @@
+//! Removing a tenant: every row that is its own, in one transaction.
+
+use super::installation::bump_registry;
+use super::{Conn, Result, execute, statements};
+use uuid::Uuid;
+
+statements! {
+    // The slug is a key: on PostgreSQL nothing can refer to the tenant from now on, so that nothing
+    // is added to it while it goes.
+    SEIZE = "update tenants set slug = $2, status = 'disabled' where id = $1";
+    SEEDED = "delete from seeded_rows where tenant_id = $1";
+    DUPLICATES = "delete from client_duplicates where tenant_id = $1";
+    BESIDE = "delete from identities_told_beside where tenant_id = $1";
+    WORDS = "delete from client_words where tenant_id = $1";
+    INTERACTIONS = "delete from lead_interactions where tenant_id = $1";
+    LEADS = "delete from leads where tenant_id = $1";
+    SIGHTINGS = "delete from booking_sightings where tenant_id = $1";
+    BOOKINGS = "delete from bookings where tenant_id = $1";
+    MAPPINGS = "delete from client_service_mappings where tenant_id = $1";
+    IDENTITIES = "delete from client_identities where tenant_id = $1";
+    ALIASES = "delete from record_aliases where tenant_id = $1";
+    CLIENTS = "delete from clients where tenant_id = $1";
+    EVENTS = "delete from webhook_events where tenant_id = $1";
+    ANSWERS = "delete from idempotency_answers where tenant_id = $1";
+    AUDIT = "delete from audit_log where tenant_id = $1";
+    TOKENS = "delete from api_tokens where tenant_id = $1";
+    SESSIONS = "
+        delete from sessions where user_id in (select id from users where tenant_id = $1)";
+    USERS = "delete from users where tenant_id = $1";
+    SECRETS = "
+        delete from connection_secrets
+        where connection_id in (select id from connections where tenant_id = $1)";
+    ACCOUNTS = "
+        delete from connection_accounts
+        where tenant_id = $1
+            or connection_id in (select id from connections where tenant_id = $1)";
+    LEAVE_INBOX = "
+        update platform_inbox set connection_id = null
+        where connection_id in (select id from connections where tenant_id = $1)";
+    LEAVE_EVENTS = "
+        update webhook_events set connection_id = null
+        where connection_id in (select id from connections where tenant_id = $1)";
+    CONNECTIONS = "delete from connections where tenant_id = $1";
+    TENANT = "delete from tenants where id = $1";
+    // The platform's own answers of the last day: one may have told who made the tenant its id.
+    PLATFORM_ANSWERS = "
+        delete from idempotency_answers
+        where tenant_id = $1 and answer is not null and answer like $2";
+}
+
+/// What refers to others comes before what it refers to.
+const IN_ORDER: &[&str] = &[
+    SEEDED, DUPLICATES, BESIDE, WORDS, INTERACTIONS, LEADS, SIGHTINGS, BOOKINGS, MAPPINGS,
+    IDENTITIES, ALIASES, CLIENTS, EVENTS, ANSWERS, AUDIT, TOKENS, SESSIONS, USERS, SECRETS,
+    ACCOUNTS, LEAVE_INBOX, LEAVE_EVENTS, CONNECTIONS, TENANT,
+];
+
+/// Removes a tenant and everything that is its own; the instances hear of it.
+///
+/// # Errors
+/// When the database fails; a conflict when a delivery is being stored in this moment.
+pub async fn remove(conn: &mut Conn<'_>, tenant: Uuid) -> Result<()> {
+    execute!(conn, SEIZE, tenant, format!("removed-{tenant}"))?;
+    for statement in IN_ORDER {
+        execute!(conn, *statement, tenant)?;
+    }
+    execute!(conn, PLATFORM_ANSWERS, Uuid::nil(), format!("%{tenant}%"))?;
+    bump_registry(conn).await
+}
