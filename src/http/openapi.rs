@@ -1,7 +1,8 @@
 //! The API's description of itself, OpenAPI 3.1, made from the handlers.
 
 use super::api::{
-    audit, bookings, clients, connections, events, inbox, leads, replay, tenants, tokens, users,
+    audit, bookings, clients, connections, events, exports, inbox, leads, replay, tenants, tokens,
+    users,
 };
 use super::problem::{FaultJson, ProblemJson};
 use std::collections::BTreeMap;
@@ -34,6 +35,9 @@ pub const PATH: &str = "/api/openapi.json";
         clients::write::erase, clients::told::bookings, clients::told::events,
         clients::mappings::list, clients::mappings::add, clients::mappings::remove,
         bookings::list::list, bookings::show, bookings::write::create, bookings::write::update,
+        clients::import::import,
+        exports::clients::csv, exports::clients::xlsx,
+        exports::bookings::csv, exports::bookings::xlsx,
         leads::list::list, leads::show, leads::write::create, leads::write::update,
         leads::write::interact, leads::write::convert,
         events::list, events::show, replay::one, replay::many,

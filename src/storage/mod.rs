@@ -13,6 +13,7 @@ pub mod bookings;
 pub mod client_counts;
 pub mod client_filter;
 pub mod client_list;
+pub mod client_names;
 pub mod client_stats;
 pub mod clients;
 pub mod connections;
@@ -106,9 +107,9 @@ macro_rules! files {
 pub fn all_statements() -> Vec<(&'static str, &'static str, &'static str)> {
     let files = files![
         aliases, alikes, archive, audit, beside, booking_lists, bookings, client_counts,
-        client_list, client_stats, clients, connections, duplicates, erasure, events, history,
-        idempotency, inbox, installation, joins, lead_lists, lead_records, leads, mappings,
-        removal, reviews, sightings, tenants, tokens, users, words,
+        client_list, client_names, client_stats, clients, connections, duplicates, erasure, events,
+        history, idempotency, inbox, installation, joins, lead_lists, lead_records, leads,
+        mappings, removal, reviews, sightings, tenants, tokens, users, words,
     ];
     let named = |(file, list): (&'static str, &'static [(&'static str, &'static str)])| {
         list.iter().map(move |(name, sql)| (file, *name, *sql)).collect::<Vec<_>>()

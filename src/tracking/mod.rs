@@ -12,6 +12,7 @@ pub mod erasing;
 pub mod facts;
 pub mod fold;
 pub mod hand;
+pub mod importing;
 pub mod intake;
 pub mod people;
 pub mod provenance;

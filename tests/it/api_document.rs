@@ -116,10 +116,14 @@ fn no_route_is_left_out_of_the_document() {
 
 both_engines! {
     async fn every_operation_takes_the_roles_that_the_document_says(db: TestDb) {
-        let app = TestApp::start(&db).await;
+        let mut app = TestApp::start(&db).await;
         let other = app.tenant("other").await;
         let platform = app.token(Role::PlatformAdmin, None).await;
         for (number, operation) in Operation::all().iter().enumerate() {
+            if number % 40 == 39 {
+                // An address may fail to say who it is a hundred times; a new service has heard none.
+                app = TestApp::start(&db).await;
+            }
             // A tenant of its own: an operation may change or delete it.
             let tenant = app.tenant(&format!("t{number}")).await;
             let (name, roles) = (operation.name(), operation.roles());

@@ -11,6 +11,8 @@ mod api_clients_list;
 mod api_clients_plans;
 mod api_clients_write;
 mod api_document;
+mod api_exports;
+mod api_import;
 mod api_leads;
 mod api_lists;
 mod api_running;

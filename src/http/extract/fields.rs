@@ -346,6 +346,11 @@ impl Fields {
         })
     }
 
+    /// Ends the reading of what is no body by itself: its faults.
+    pub(in crate::http) fn into_faults(self) -> Vec<Fault> {
+        self.faults
+    }
+
     /// Ends the reading: 422 with every fault, unknown members among them.
     pub(in crate::http) fn finish(mut self) -> Result<(), Problem> {
         let unknown = self.members.keys().filter(|name| !self.known.contains(&name.as_str()));
