@@ -24,8 +24,7 @@ statements! {
                 and theirs.kind = identities_told_beside.kind
                 and theirs.value = identities_told_beside.value)";
     DELETE = "
-        delete from identities_told_beside
-        where tenant_id = $1 and kind = $2 and value = $3";
+        delete from identities_told_beside where tenant_id = $1 and kind = $2 and value = $3";
     DELETE_OF = "
         delete from identities_told_beside where tenant_id = $1 and client_id = $2";
 }

@@ -245,8 +245,8 @@ pub async fn recount_spent(conn: &mut Conn<'_>, tenant: Uuid, currency: &str) ->
 /// When the database fails; a conflict when something still refers to it.
 pub async fn delete(conn: &mut Conn<'_>, tenant: Uuid, id: Uuid) -> Result<()> {
     duplicates::delete_of(conn, tenant, id).await?;
-    words::delete(conn, tenant, id).await?;
     beside::delete_of(conn, tenant, id).await?;
+    words::delete(conn, tenant, id).await?;
     execute!(conn, DELETE_IDENTITIES, tenant, id)?;
     execute!(conn, DELETE, tenant, id)?;
     Ok(())

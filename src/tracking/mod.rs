@@ -296,7 +296,6 @@ impl Tracker {
         write.rest(&gathered, &plan, &fresh, work.event_id).await?;
         write.propose_moved(&moved, work.event_id).await?;
         write.settle_reviews(&work.contexts(), work.event_id, &mut decided.answer).await?;
-        write.wake_reworded(&work.contexts(), work.event_id).await?;
         if let Some(lead) = lead {
             let (id, now) = (work.event_id, self.clock.now());
             leads::count_interaction(conn, tenant, lead, id, told_at(work.taken), now).await?;
@@ -382,21 +381,10 @@ fn decide(
     let mut decided = Decided::by(work.event_id, work.taken.source.manners(), &work.mapped);
     let waiting = fresh.iter().filter_map(|s| resolution.waiting.get(&s.id).copied());
     let told = fresh.iter().filter_map(|s| plan.booking_of(s.id));
-    let bookings = unique(kept.into_iter().chain(told));
+    let bookings = outcome::unique(kept.into_iter().chain(told));
     decided.found(bookings, &waiting.collect::<Vec<_>>());
     decided.confirmed = plan.confirmed();
     decided
-}
-
-/// The bookings in the order in which they were told, each once.
-fn unique(bookings: impl Iterator<Item = BookingAnswer>) -> Vec<BookingAnswer> {
-    let mut unique: Vec<BookingAnswer> = Vec::new();
-    for booking in bookings {
-        if !unique.iter().any(|b| b.booking_id == booking.booking_id) {
-            unique.push(booking);
-        }
-    }
-    unique
 }
 
 /// True when the caller of this source can correct its request.

@@ -217,6 +217,17 @@ impl Decided {
     }
 }
 
+/// The bookings in the order in which they were told, each once.
+pub(super) fn unique(bookings: impl Iterator<Item = BookingAnswer>) -> Vec<BookingAnswer> {
+    let mut unique: Vec<BookingAnswer> = Vec::new();
+    for booking in bookings {
+        if !unique.iter().any(|b| b.booking_id == booking.booking_id) {
+            unique.push(booking);
+        }
+    }
+    unique
+}
+
 /// True for a change that waits for its booking, or for a person to say which of several it is of.
 pub(super) fn is_wait(problem: &Problem) -> bool {
     matches!(problem.code.as_str(), "booking_unknown" | "several_bookings")
