@@ -105,7 +105,8 @@ pub async fn run(cli: Cli) -> Result<()> {
         Command::Understand(args) => understand::run(&open(settings).await?, args).await,
         Command::Send(args) => send::run(settings, clock, printer, args).await,
         Command::Events(command) => events::run(&open(settings).await?, command).await,
-        Command::Seed(command) => seed::run(&open(settings).await?, command).await,
+        // What it awaits is large, and nobody else is to carry it.
+        Command::Seed(command) => Box::pin(seed::run(&open(settings).await?, command)).await,
         Command::Openapi => openapi::run(),
         Command::Doctor => doctor::run(settings, clock, printer).await,
     }

@@ -92,9 +92,10 @@ async fn some(db: &Db, by: &By, rows: &[&NewClient], is_dry: bool) -> Result<Cou
             counts.created += 1;
             continue;
         };
-        match update(conn, by, client, row).await? {
-            true => counts.updated += 1,
-            false => counts.unchanged += 1,
+        if update(conn, by, client, row).await? {
+            counts.updated += 1;
+        } else {
+            counts.unchanged += 1;
         }
     }
     if !is_dry {

@@ -139,8 +139,8 @@ both_engines! {
 
     async fn an_import_is_repeated_by_its_key_and_races_make_no_second_client(db: TestDb) {
         let desk = Desk::open(&db).await;
-        let text: String = (0..150).map(|n| format!("+3538712{n:05},Name{n}\n")).collect();
-        let text = format!("phone,name\n{text}");
+        let rows: Vec<String> = (0..150).map(|n| format!("+3538712{n:05},Name{n}")).collect();
+        let text = format!("phone,name\n{}\n", rows.join("\n"));
         let (first, replayed) = desk.import_with("", &text, Some("once")).await;
         assert!(!replayed);
         let (again, replayed) = desk.import_with("", &text, Some("once")).await;

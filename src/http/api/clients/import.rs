@@ -163,7 +163,7 @@ fn members(line: &Line) -> Map<String, Value> {
                 }
             }
             Column::Word(name) => {
-                drop(members.insert((*name).to_owned(), cell.to_lowercase().into()))
+                drop(members.insert((*name).to_owned(), cell.to_lowercase().into()));
             }
             Column::Field(name) => drop(members.insert((*name).to_owned(), cell.into())),
             Column::Known => {}

@@ -121,7 +121,7 @@ impl Lines {
     /// Adds a row.
     pub(super) fn add(&mut self, row: &[Cell]) -> Result<(), Problem> {
         let cells = row.iter().map(Cell::csv);
-        let done = self.0.write_record(cells.map(|cell| cell.into_owned()));
+        let done = self.0.write_record(cells.map(Cow::into_owned));
         done.map_err(|error| Problem::internal(&error))
     }
 
