@@ -107,13 +107,22 @@ pub(super) fn read(bytes: &[u8]) -> Result<Sheet, Problem> {
         let cells = columns.iter().zip(&record);
         let cells = cells.filter_map(|(column, cell)| Some(((*column)?, cell.to_owned())));
         lines.push(Line {
-            number: record.position().map_or(0, csv::Position::line),
+            number: record.position().map_or(0, |position| line_of(text, position)),
             cells: cells.collect(),
             is_too_long: record.iter().skip(columns.len()).any(|cell| !cell.trim().is_empty()),
             headings: std::sync::Arc::clone(&headings),
         });
     }
     Ok(Sheet { lines, ignored })
+}
+
+/// The line on which a record begins. The reader's own count begins at the empty lines before it.
+fn line_of(text: &str, position: &csv::Position) -> u64 {
+    let start = usize::try_from(position.byte()).unwrap_or(usize::MAX);
+    let rest = text.get(start..).unwrap_or_default();
+    let empty = rest.chars().take_while(|letter| ['\r', '\n'].contains(letter));
+    let passed = empty.filter(|letter| *letter == '\n').count();
+    position.line() + u64::try_from(passed).unwrap_or(0)
 }
 
 fn unreadable(detail: &str) -> Problem {
