@@ -84,7 +84,7 @@ async fn main() {
     let add =
         ["connection", "add", "--source", "whatsapp", "--tenant", "load", "--account", NUMBER];
     service::run(&database, &[add.as_slice(), &["--secret", SECRET]].concat());
-    let service = service::serve(&database);
+    let service = service::serve(&database, &[]);
     let idle = service.memory("VmRSS:");
 
     let engine = database.split(':').next().unwrap_or_default();

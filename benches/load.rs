@@ -85,7 +85,7 @@ async fn main() {
     service::run(&database, &["tenant", "add", "--name", "Load"]);
     let add = ["connection", "add", "--source", "retell", "--tenant", "load", "--account", AGENT];
     service::run(&database, &[add.as_slice(), &["--secret", SECRET]].concat());
-    let service = service::serve(&database);
+    let service = service::serve(&database, &[]);
     let idle = service.memory("VmRSS:");
 
     let (connections, seconds) = (number("LOAD_CONNECTIONS", 16), number("LOAD_SECONDS", 10));

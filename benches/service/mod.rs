@@ -49,9 +49,10 @@ pub(crate) fn run(database: &str, words: &[&str]) -> Value {
     serde_json::from_slice(&done.stdout).unwrap()
 }
 
-/// Starts the service.
-pub(crate) fn serve(database: &str) -> Service {
+/// Starts the service, with these further variables.
+pub(crate) fn serve(database: &str, variables: &[(&str, &str)]) -> Service {
     let mut command = bookhook(database);
+    command.envs(variables.iter().copied());
     command.args(["serve", "--listen", "127.0.0.1:0", "--log", "warn"]);
     let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();

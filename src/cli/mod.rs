@@ -96,16 +96,16 @@ pub async fn run(cli: Cli) -> Result<()> {
     let (clock, printer) = (Clock::system(), Printer { json });
     let open = |settings| Desk::open(settings, clock.clone(), printer);
     match command {
-        Command::Serve => serve::run(&settings, clock, printer).await,
-        Command::Demo(args) => demo::run(settings, clock, printer, args).await,
+        // What these await is large, and the others are not to carry it.
+        Command::Serve => Box::pin(serve::run(&settings, clock, printer)).await,
+        Command::Demo(args) => Box::pin(demo::run(settings, clock, printer, args)).await,
         Command::Tenant(command) => tenant::run(&open(settings).await?, command).await,
         Command::Connection(command) => connection::run(&open(settings).await?, command).await,
         Command::Token(command) => token::run(&open(settings).await?, command).await,
         Command::User(command) => user::run(&open(settings).await?, command).await,
         Command::Understand(args) => understand::run(&open(settings).await?, args).await,
         Command::Send(args) => send::run(settings, clock, printer, args).await,
-        Command::Events(command) => events::run(&open(settings).await?, command).await,
-        // What it awaits is large, and nobody else is to carry it.
+        Command::Events(command) => Box::pin(events::run(&open(settings).await?, command)).await,
         Command::Seed(command) => Box::pin(seed::run(&open(settings).await?, command)).await,
         Command::Openapi => openapi::run(),
         Command::Doctor => doctor::run(settings, clock, printer).await,
