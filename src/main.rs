@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run(Cli::parse()).await {
+    match Box::pin(run(Cli::parse())).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => said(&error),
     }
@@ -15,7 +15,7 @@ async fn main() -> ExitCode {
 async fn run(cli: Cli) -> anyhow::Result<()> {
     let tls = rustls::crypto::ring::default_provider().install_default();
     tls.map_err(|_| anyhow::anyhow!("TLS is set up already"))?;
-    Ok(cli::run(cli).await?)
+    Ok(Box::pin(cli::run(cli)).await?)
 }
 
 /// Says on standard error what went wrong, as one sentence with its causes.

@@ -4,7 +4,7 @@ use crate::domain::ids;
 use crate::sources::{Manners, Source, signature};
 use crate::storage::connections::{self, AccountRow, ConnectionRow, Purpose};
 use crate::storage::seal::MasterKey;
-use crate::storage::{self, Conn};
+use crate::storage::{self, Conn, locks};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
@@ -71,6 +71,15 @@ pub fn secret_of(source: &dyn Source, given: Option<String>, now: DateTime<Utc>)
     }
 }
 
+/// Waits until no other transaction is making or changing connections: what is looked at before a
+/// change stays as it is until the change is made.
+///
+/// # Errors
+/// When the database fails.
+pub async fn alone(conn: &mut Conn<'_>) -> storage::Result<()> {
+    locks::lock(conn, Uuid::nil(), &["connections".to_owned()]).await
+}
+
 /// Makes a connection with its secrets and accounts.
 ///
 /// # Errors
@@ -86,6 +95,7 @@ pub async fn make(
         let sentence = format!("{} deliveries name a tenant, no account", source.name());
         return Err(ConnectError::Refused("account_unfit", sentence));
     }
+    alone(conn).await?;
     let public_id = format!("cn_{}", random_text(20)?);
     let id = connections::insert(conn, &public_id, source.name(), new.tenant, now).await?;
     let holder = Holder { id, tenant: new.tenant, has_accounts: !new.accounts.is_empty() };
@@ -119,6 +129,7 @@ pub async fn rotate(
     secret: &str,
     (now, until): (DateTime<Utc>, DateTime<Utc>),
 ) -> Result<()> {
+    alone(conn).await?;
     refuse_disabled(row)?;
     let accounts = connections::list_accounts(conn).await?;
     let has_accounts = accounts.iter().any(|a| a.connection_id == row.id);

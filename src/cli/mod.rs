@@ -10,6 +10,7 @@ mod events;
 mod openapi;
 mod post;
 mod print;
+mod seed;
 mod send;
 mod serve;
 mod tenant;
@@ -71,6 +72,9 @@ enum Command {
     /// What was delivered, and what became of it
     #[command(subcommand)]
     Events(events::Command),
+    /// Made-up customers to try a tenant out with
+    #[command(subcommand)]
+    Seed(seed::Command),
     /// Check the installation; each fault says what to do
     Doctor,
     /// Print the API's description (OpenAPI 3.1, JSON)
@@ -101,6 +105,8 @@ pub async fn run(cli: Cli) -> Result<()> {
         Command::Understand(args) => understand::run(&open(settings).await?, args).await,
         Command::Send(args) => send::run(settings, clock, printer, args).await,
         Command::Events(command) => events::run(&open(settings).await?, command).await,
+        // What it awaits is large, and nobody else is to carry it.
+        Command::Seed(command) => Box::pin(seed::run(&open(settings).await?, command)).await,
         Command::Openapi => openapi::run(),
         Command::Doctor => doctor::run(settings, clock, printer).await,
     }

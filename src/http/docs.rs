@@ -10,7 +10,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 /// `/docs/` and the document that it shows.
 pub(super) fn pages(config: &mut ServiceConfig) {
     let ui = SwaggerUi::new("/docs/{_:.*}");
-    let ui = ui.config(Config::from(openapi::PATH).persist_authorization(true));
+    let ui = ui.config(Config::from(openapi::PATH));
     config
         .service(web::resource(openapi::PATH).route(web::get().to(document)))
         .service(web::resource("/docs").route(web::get().to(|| async {

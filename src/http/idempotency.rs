@@ -10,12 +10,15 @@ use crate::auth::Access;
 use crate::domain::tenant::TenantSettings;
 use crate::storage;
 use crate::storage::idempotency::{self, Earlier};
+use crate::storage::seal::{MasterKey, Sealed};
 use actix_web::body::{BoxBody, MessageBody, to_bytes};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{CONTENT_TYPE, ETAG, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage as _, HttpResponse};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -64,9 +67,18 @@ pub(super) async fn repeatable(
         Err(problem) => return Ok(problem.refuse(request)),
     };
     let shared = shared(request.request())?.clone();
-    let answered = next.call(request).await;
-    claim.settle(&shared, answered).await
+    // A caller that hangs up ends its own request: the work and its answer go on without it, or
+    // the work would be done and its answer lost, and a repeat would do it again.
+    let working = actix_web::rt::spawn(async move {
+        let answered = next.call(request).await;
+        claim.settle(&shared, answered).await
+    });
+    working.await.map_err(|error| Problem::internal(&error))?
 }
+
+/// Marks an answer that shows a secret: it is kept sealed.
+#[derive(Clone, Copy)]
+pub(super) struct ShowsSecret;
 
 /// What taking a key came to.
 enum Claimed {
@@ -77,7 +89,12 @@ enum Claimed {
 }
 
 /// The earlier answer again; refused when the body was another, or the earlier still runs.
-fn replay(earlier: Earlier, body_hash: &str) -> Result<HttpResponse, Problem> {
+fn replay(
+    claim: &Claim,
+    key: &MasterKey,
+    earlier: Earlier,
+    body_hash: &str,
+) -> Result<HttpResponse, Problem> {
     if earlier.body_hash != body_hash {
         let detail = "this Idempotency-Key was used before with another body: take a new one";
         let status = StatusCode::UNPROCESSABLE_ENTITY;
@@ -88,7 +105,8 @@ fn replay(earlier: Earlier, body_hash: &str) -> Result<HttpResponse, Problem> {
         return Err(Problem::conflict("idempotency_key_in_flight", detail));
     };
     let status = u16::try_from(status).ok().and_then(|status| StatusCode::from_u16(status).ok());
-    let kept: Kept = serde_json::from_str(&answer).map_err(|error| Problem::internal(&error))?;
+    let kept: Kept = serde_json::from_slice(&open(claim, key, &answer)?)
+        .map_err(|error| Problem::internal(&error))?;
     let mut response = HttpResponse::build(status.unwrap_or(StatusCode::OK));
     response.insert_header((CONTENT_TYPE, kept.content_type));
     response.insert_header((REPLAYED, HeaderValue::from_static("true")));
@@ -96,6 +114,30 @@ fn replay(earlier: Earlier, body_hash: &str) -> Result<HttpResponse, Problem> {
         response.insert_header((ETAG, etag));
     }
     Ok(response.body(kept.body))
+}
+
+/// What begins an answer that is kept sealed.
+const SEALED: &str = "sealed:";
+
+/// What an answer is sealed for: its own row.
+fn place(claim: &Claim) -> String {
+    format!("idempotency_answers/{}/{}", claim.tenant, claim.key_hash)
+}
+
+fn seal(claim: &Claim, key: &MasterKey, answer: &str) -> Result<String, Problem> {
+    let sealed = key.seal(answer.as_bytes(), &place(claim));
+    let sealed = sealed.map_err(|error| Problem::internal(&error))?;
+    Ok(format!("{SEALED}{}:{}", sealed.key_id, STANDARD.encode(sealed.bytes)))
+}
+
+fn open(claim: &Claim, key: &MasterKey, answer: &str) -> Result<Vec<u8>, Problem> {
+    let Some((key_id, text)) = answer.strip_prefix(SEALED).and_then(|rest| rest.split_once(':'))
+    else {
+        return Ok(answer.as_bytes().to_vec());
+    };
+    let bytes = STANDARD.decode(text).map_err(|error| Problem::internal(&error))?;
+    let sealed = Sealed { key_id: key_id.to_owned(), bytes };
+    key.open(&sealed, &place(claim)).map_err(|error| Problem::internal(&error))
 }
 
 impl Claim {
@@ -115,7 +157,7 @@ impl Claim {
         let claim = Self { tenant, key_hash: shared.key.hash(&parts) };
         let body_hash = shared.key.hash(&[b"body", &sent]);
         if let Some(earlier) = claim.make(shared, &body_hash).await? {
-            return Ok(Claimed::Repeat(replay(earlier, &body_hash)?));
+            return Ok(Claimed::Repeat(replay(&claim, &shared.key, earlier, &body_hash)?));
         }
         request.set_payload(Payload::from(sent));
         Ok(Claimed::First(claim))
@@ -163,7 +205,10 @@ impl Claim {
             etag: header(ETAG).map(str::to_owned),
             body: String::from_utf8_lossy(body).into_owned(),
         };
-        let answer = serde_json::to_string(&kept).map_err(|error| Problem::internal(&error))?;
+        let mut answer = serde_json::to_string(&kept).map_err(|error| Problem::internal(&error))?;
+        if head.extensions().get::<ShowsSecret>().is_some() {
+            answer = seal(self, &shared.key, &answer)?;
+        }
         let status = i32::from(head.status().as_u16());
         let mut tx = shared.db.begin().await?;
         idempotency::keep(&mut tx.conn(), self.tenant, &self.key_hash, status, &answer).await?;

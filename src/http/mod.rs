@@ -27,7 +27,8 @@ use actix_web::middleware::{Compress, Next, from_fn};
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{App, Error, FromRequest, HttpMessage as _, HttpServer, Responder};
 use api::{
-    audit, bookings, clients, connections, events, inbox, leads, replay, tenants, tokens, users,
+    audit, bookings, clients, connections, events, exports, inbox, leads, replay, tenants, tokens,
+    users,
 };
 use extract::access::{identify, locate};
 use health::Readiness;
@@ -86,6 +87,9 @@ fn tenant_routes(config: &mut ServiceConfig) {
         .service(at("").get(tenants::show).patch(tenants::update).delete(tenants::remove::remove))
         .service(at("/export").get(tenants::archive::export))
         .service(at("/clients").get(clients::list::list).post(clients::write::create))
+        .service(at("/clients.csv").get(exports::clients::csv))
+        .service(at("/clients.xlsx").get(exports::clients::xlsx))
+        .service(at("/clients/import").post(clients::import::import))
         .service(at("/clients/stats").get(clients::stats::show))
         .service(at("/clients/duplicates").get(clients::duplicates::list))
         .service(
@@ -101,6 +105,8 @@ fn tenant_routes(config: &mut ServiceConfig) {
         )
         .service(at("/clients/{id}/mappings/{mappingId}").delete(clients::mappings::remove))
         .service(at("/bookings").get(bookings::list::list).post(bookings::write::create))
+        .service(at("/bookings.csv").get(exports::bookings::csv))
+        .service(at("/bookings.xlsx").get(exports::bookings::xlsx))
         .service(at("/bookings/{id}").get(bookings::show).patch(bookings::write::update))
         .service(at("/leads").get(leads::list::list).post(leads::write::create))
         .service(at("/leads/{id}").get(leads::show).patch(leads::write::update))

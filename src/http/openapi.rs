@@ -1,12 +1,13 @@
 //! The API's description of itself, OpenAPI 3.1, made from the handlers.
 
 use super::api::{
-    audit, bookings, clients, connections, events, inbox, leads, replay, tenants, tokens, users,
+    audit, bookings, clients, connections, events, exports, inbox, leads, replay, tenants, tokens,
+    users,
 };
 use super::problem::{FaultJson, ProblemJson};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
-use utoipa::openapi::path::PathItem;
+use utoipa::openapi::path::{Operation, Parameter, ParameterIn, PathItem};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Content, OpenApi as Document, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{IntoParams, IntoResponses, Modify, OpenApi};
@@ -34,6 +35,9 @@ pub const PATH: &str = "/api/openapi.json";
         clients::write::erase, clients::told::bookings, clients::told::events,
         clients::mappings::list, clients::mappings::add, clients::mappings::remove,
         bookings::list::list, bookings::show, bookings::write::create, bookings::write::update,
+        clients::import::import,
+        exports::clients::csv, exports::clients::xlsx,
+        exports::bookings::csv, exports::bookings::xlsx,
         leads::list::list, leads::show, leads::write::create, leads::write::update,
         leads::write::interact, leads::write::convert,
         events::list, events::show, replay::one, replay::many,
@@ -58,8 +62,36 @@ impl Modify for Finish {
     fn modify(&self, document: &mut Document) {
         let mut scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer);
         scheme = scheme.description(Some("A token of `bookhook token add`, or of POST …/tokens"));
+        for item in document.paths.paths.values_mut() {
+            for operation in operations(item) {
+                tidy(operation);
+            }
+        }
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("token", SecurityScheme::Http(scheme.build()));
+    }
+}
+
+/// The operations of an address.
+fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    let PathItem { get, post, put, patch, delete, .. } = item;
+    [get, post, put, patch, delete].into_iter().filter_map(Option::as_mut)
+}
+
+/// The generator finds the parameters of an address twice, in the attribute and in the handler:
+/// the first has the description. And whatever has a version may be answered as known.
+fn tidy(operation: &mut Operation) {
+    let mut known = BTreeSet::new();
+    if let Some(parameters) = &mut operation.parameters {
+        let place = |parameter: &Parameter| match parameter.parameter_in {
+            ParameterIn::Path => "path",
+            ParameterIn::Header => "header",
+            _ => "query",
+        };
+        parameters.retain(|parameter| match parameter {
+            RefOr::T(parameter) => known.insert((parameter.name.clone(), place(parameter))),
+            RefOr::Ref(_) => true,
+        });
     }
 }
 

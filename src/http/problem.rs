@@ -15,6 +15,10 @@ use std::fmt;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+/// How many faults the sentence tells, and how many are listed.
+const MOST_TOLD: usize = 20;
+const MOST_FAULTS: usize = 100;
+
 /// What a caller is told that can't be served: what is wrong and what would do.
 #[derive(Clone, Debug)]
 pub(crate) struct Problem {
@@ -166,13 +170,17 @@ impl Problem {
     /// 422 with every fault of the body.
     pub(crate) fn unprocessable(
         event_id: Option<Uuid>,
-        errors: Vec<domain::problem::Problem>,
+        mut errors: Vec<domain::problem::Problem>,
     ) -> Self {
         let sentence = |e: &domain::problem::Problem| match e.pointer.as_str() {
             "" => e.detail.clone(),
             pointer => format!("{pointer}: {}", e.detail),
         };
-        let detail = errors.iter().map(sentence).collect::<Vec<_>>().join("; ");
+        let told = errors.iter().take(MOST_TOLD).map(sentence).collect::<Vec<_>>();
+        let more = errors.len().saturating_sub(MOST_TOLD);
+        let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+        let detail = told.join("; ") + &more;
+        errors.truncate(MOST_FAULTS);
         let code = errors.first().map_or("not_understood", |e| e.code.as_str()).to_owned();
         let problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, &code, &detail);
         Self { errors, event_id, ..problem }
@@ -252,7 +260,9 @@ impl From<storage::Error> for Problem {
             tracing::warn!(%error, "the database is not available");
             return Self::unavailable();
         }
-        Self::internal(&error)
+        // The sentence alone says nothing: what the database said stands behind it.
+        let said = std::error::Error::source(&error).map(|source| format!(": {source}"));
+        Self::internal(&format!("{error}{}", said.unwrap_or_default()))
     }
 }
 

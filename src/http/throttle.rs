@@ -17,9 +17,6 @@ use sha2::{Digest as _, Sha256};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 
-/// How many failed authentications an address has at once, and how many a second come back.
-const FAILURES: (NonZeroU32, NonZeroU32) = (constant(100), constant(1));
-
 const fn constant(number: u32) -> NonZeroU32 {
     match NonZeroU32::new(number) {
         Some(number) => number,
@@ -36,11 +33,13 @@ pub struct Throttle {
 
 impl Throttle {
     /// Lets each token ask the API `a_second` times a second on the average, and twice that at
-    /// once.
+    /// once; and each address fail to say who it is `a_second` times, of which a hundredth comes
+    /// back a second.
     #[must_use]
     pub fn new(a_second: NonZeroU32) -> Self {
         let quota = Quota::per_second(a_second).allow_burst(a_second.saturating_mul(constant(2)));
-        let failures = Quota::per_second(FAILURES.1).allow_burst(FAILURES.0);
+        let back = constant(a_second.get() / 100);
+        let failures = Quota::per_second(back).allow_burst(a_second);
         Self {
             callers: DefaultKeyedRateLimiter::keyed(quota),
             failures: DefaultKeyedRateLimiter::keyed(failures),

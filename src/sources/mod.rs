@@ -111,6 +111,8 @@ pub enum Mapped {
     Lead(Lead),
     /// A person's number or id changed.
     Identity(IdentityChange),
+    /// Words said before were changed or taken back.
+    Reworded(Reworded),
     /// Nothing to track, and why: a stable word.
     Ignored(String),
     /// A booking or change that could not be read with certainty.
@@ -176,6 +178,18 @@ pub struct IdentityChange {
     pub from: Identity,
     /// The identity of the same kind that replaces it.
     pub to: Identity,
+}
+
+/// Words said before were changed or taken back: nothing, unless they told of a booking.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Reworded {
+    /// Why it is ignored where they told nothing: a stable word.
+    pub how: String,
+    /// The message they were said in.
+    pub context: String,
+    /// What a person has to look at where they told something.
+    pub problem: Problem,
 }
 
 /// What stood in the way, and what was understood all the same.

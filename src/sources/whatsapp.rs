@@ -5,6 +5,7 @@
 
 mod body;
 mod choice;
+mod edit;
 mod flow;
 mod map;
 mod message;

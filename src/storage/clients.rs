@@ -1,7 +1,9 @@
 //! Clients and their identities.
 
 use super::aliases::{self, Kind};
-use super::{Conn, Result, duplicates, execute, fetch_all, fetch_optional, statements, words};
+use super::{
+    Conn, Result, beside, duplicates, execute, fetch_all, fetch_optional, statements, words,
+};
 use crate::domain::person::Identity;
 use crate::domain::{ids, names};
 use chrono::{DateTime, Utc};
@@ -236,12 +238,14 @@ pub async fn recount_spent(conn: &mut Conn<'_>, tenant: Uuid, currency: &str) ->
     Ok(())
 }
 
-/// Removes a client, its identities, and what was proposed of it. The caller has seen that it has nothing of its own.
+/// Removes a client, its identities, and what was proposed of it or told beside it. The caller has
+/// seen that it has nothing of its own.
 ///
 /// # Errors
 /// When the database fails; a conflict when something still refers to it.
 pub async fn delete(conn: &mut Conn<'_>, tenant: Uuid, id: Uuid) -> Result<()> {
     duplicates::delete_of(conn, tenant, id).await?;
+    beside::delete_of(conn, tenant, id).await?;
     words::delete(conn, tenant, id).await?;
     execute!(conn, DELETE_IDENTITIES, tenant, id)?;
     execute!(conn, DELETE, tenant, id)?;

@@ -179,6 +179,7 @@ pub async fn erase(
         execute!(conn, DELETE_WAITING, tenant, identity.key())?;
         execute!(conn, DELETE_INTERACTIONS, tenant, client, identity.value())?;
         execute!(conn, DELETE_LEADS, tenant, client, identity.value())?;
+        super::beside::delete(conn, tenant, identity).await?;
     }
     for event in events {
         retell(conn, tenant, person, event).await?;
@@ -188,6 +189,7 @@ pub async fn erase(
     let origin = format!("erased:{client}:");
     execute!(conn, EMPTY_BOOKINGS, tenant, client, origin, now)?;
     super::duplicates::delete_of(conn, tenant, client).await?;
+    super::beside::delete_of(conn, tenant, client).await?;
     super::words::delete(conn, tenant, client).await?;
     execute!(conn, DELETE_MAPPINGS, tenant, client)?;
     execute!(conn, DELETE_IDENTITIES, tenant, client)?;

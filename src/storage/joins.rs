@@ -1,7 +1,7 @@
 //! Two clients that proved to be one person.
 
 use super::aliases::{self, Kind};
-use super::{Conn, Result, clients, duplicates, execute, statements};
+use super::{Conn, Result, beside, clients, duplicates, execute, statements};
 use crate::domain::ids;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -51,6 +51,7 @@ pub async fn absorb(
     execute!(conn, MOVE_IDENTITIES, tenant, gone, stays)?;
     execute!(conn, MOVE_LEADS, tenant, gone, stays)?;
     duplicates::move_to(conn, tenant, gone, stays, now).await?;
+    beside::move_to(conn, tenant, gone, stays).await?;
     clients::delete(conn, tenant, gone).await?;
     aliases::insert(conn, tenant, Kind::Client, (gone, stays), now).await?;
     let (id, subject) = (ids::new(now), stays.to_string());

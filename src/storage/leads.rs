@@ -156,7 +156,7 @@ pub async fn find_open(
     Ok(fetch_optional!(conn, LeadRow, sql, tenant, identity.value().into_owned())?)
 }
 
-/// Gives a lead the phone or WhatsApp id that was not known of it.
+/// Gives a lead the phone or WhatsApp id that was not known of it, or is its new one.
 ///
 /// # Errors
 /// When the database fails; a conflict when another open lead has it.

@@ -7,11 +7,13 @@ mod aliases;
 pub mod alikes;
 pub mod archive;
 pub mod audit;
+pub mod beside;
 pub mod booking_lists;
 pub mod bookings;
 pub mod client_counts;
 pub mod client_filter;
 pub mod client_list;
+pub mod client_names;
 pub mod client_stats;
 pub mod clients;
 pub mod connections;
@@ -33,6 +35,7 @@ mod pools;
 pub mod removal;
 pub mod reviews;
 pub mod seal;
+pub mod seeds;
 pub mod sightings;
 pub mod tenants;
 pub mod tokens;
@@ -104,10 +107,10 @@ macro_rules! files {
 #[must_use]
 pub fn all_statements() -> Vec<(&'static str, &'static str, &'static str)> {
     let files = files![
-        aliases, alikes, archive, audit, booking_lists, bookings, client_counts, client_list,
-        client_stats, clients, connections, duplicates, erasure, events, history, idempotency,
-        inbox, installation, joins, lead_lists, lead_records, leads, mappings, removal, reviews,
-        sightings, tenants, tokens, users, words,
+        aliases, alikes, archive, audit, beside, booking_lists, bookings, client_counts,
+        client_list, client_names, client_stats, clients, connections, duplicates, erasure, events,
+        history, idempotency, inbox, installation, joins, lead_lists, lead_records, leads,
+        mappings, removal, reviews, seeds, sightings, tenants, tokens, users, words,
     ];
     let named = |(file, list): (&'static str, &'static [(&'static str, &'static str)])| {
         list.iter().map(move |(name, sql)| (file, *name, *sql)).collect::<Vec<_>>()

@@ -10,6 +10,7 @@ statements! {
     SEIZE = "update tenants set slug = $2, status = 'disabled' where id = $1";
     SEEDED = "delete from seeded_rows where tenant_id = $1";
     DUPLICATES = "delete from client_duplicates where tenant_id = $1";
+    BESIDE = "delete from identities_told_beside where tenant_id = $1";
     WORDS = "delete from client_words where tenant_id = $1";
     INTERACTIONS = "delete from lead_interactions where tenant_id = $1";
     LEADS = "delete from leads where tenant_id = $1";
@@ -49,9 +50,9 @@ statements! {
 
 /// What refers to others comes before what it refers to.
 const IN_ORDER: &[&str] = &[
-    SEEDED, DUPLICATES, WORDS, INTERACTIONS, LEADS, SIGHTINGS, BOOKINGS, MAPPINGS, IDENTITIES,
-    ALIASES, CLIENTS, EVENTS, ANSWERS, AUDIT, TOKENS, SESSIONS, USERS, SECRETS, ACCOUNTS,
-    LEAVE_INBOX, LEAVE_EVENTS, CONNECTIONS, TENANT,
+    SEEDED, DUPLICATES, BESIDE, WORDS, INTERACTIONS, LEADS, SIGHTINGS, BOOKINGS, MAPPINGS,
+    IDENTITIES, ALIASES, CLIENTS, EVENTS, ANSWERS, AUDIT, TOKENS, SESSIONS, USERS, SECRETS,
+    ACCOUNTS, LEAVE_INBOX, LEAVE_EVENTS, CONNECTIONS, TENANT,
 ];
 
 /// Removes a tenant and everything that is its own; the instances hear of it.

@@ -14,6 +14,15 @@ statements! {
         select id, problems, understood, answer from webhook_events
         where tenant_id = $1 and review_context = $2 and status = 'needs_review'
         order by id";
+    LIST_REWORDED = "
+        select id, understood from webhook_events
+        where tenant_id = $1 and review_context = $2 and status = 'ignored'
+            and reason in ('edit', 'revoke')
+        order by id";
+    REOPEN = "
+        update webhook_events set status = 'needs_review', reason = $3, problems = $4,
+            updated_at = $5
+        where tenant_id = $1 and id = $2";
 }
 
 /// An event that waits for a person, as far as a later telling may settle it.
@@ -76,4 +85,32 @@ pub async fn settle(
 /// When the database fails.
 pub async fn list(conn: &mut Conn<'_>, tenant: Uuid, context: &str) -> Result<Vec<OpenReview>> {
     Ok(fetch_all!(conn, OpenReview, LIST, tenant, context)?)
+}
+
+/// The events that changed or took back what was said in this message, when nothing was told there
+/// yet; each with what was understood of it, as JSON.
+///
+/// # Errors
+/// When the database fails.
+pub async fn list_reworded(
+    conn: &mut Conn<'_>,
+    tenant: Uuid,
+    context: &str,
+) -> Result<Vec<(Uuid, Option<String>)>> {
+    Ok(fetch_all!(conn, (Uuid, Option<String>), LIST_REWORDED, tenant, context)?)
+}
+
+/// Gives an event that was ignored to a person: `reason` is the first of the `problems`.
+///
+/// # Errors
+/// When the database fails.
+pub async fn reopen(
+    conn: &mut Conn<'_>,
+    tenant: Uuid,
+    id: Uuid,
+    (reason, problems): (&str, &str),
+    now: DateTime<Utc>,
+) -> Result<()> {
+    execute!(conn, REOPEN, tenant, id, reason, problems, now)?;
+    Ok(())
 }

@@ -25,6 +25,11 @@ pub(super) fn identities(mapped: &[Mapped]) -> Vec<Identity> {
 pub(super) enum Moved {
     /// The client has the new identity now.
     Done(Uuid),
+    /// Somebody who only asked so far has the new one now.
+    Lead(Uuid),
+    /// Somebody who only asked has the old one, and somebody else the new one: which of the two is
+    /// who is not known, so both stay as they are.
+    LeadStays(Uuid),
     /// Nobody has the old one.
     Nobody,
     /// The new one is another client's: the two are never merged silently, but proposed.
@@ -42,7 +47,7 @@ impl Tracker {
         let IdentityChange { from, to } = change;
         let now = self.clock.now();
         let Some(client) = clients::find_by_identity(conn, tenant, from).await? else {
-            return Ok(Moved::Nobody);
+            return self.move_lead(conn, tenant, change).await;
         };
         let Some(before) = clients::find(conn, tenant, client).await? else {
             return Ok(Moved::Nobody);
@@ -68,6 +73,25 @@ impl Tracker {
         clients::set_current(conn, tenant, from, false).await?;
         clients::update(conn, tenant, Some(&before), &row, Tally::default()).await?;
         Ok(Moved::Done(client))
+    }
+
+    /// Gives whoever only asked their new number or id, unless it is another's already.
+    async fn move_lead(
+        &self,
+        conn: &mut Conn<'_>,
+        tenant: Uuid,
+        IdentityChange { from, to }: &IdentityChange,
+    ) -> Result<Moved> {
+        let Some(open) = leads::find_open(conn, tenant, from).await? else {
+            return Ok(Moved::Nobody);
+        };
+        let taken = clients::find_by_identity(conn, tenant, to).await?.is_some()
+            || leads::find_open(conn, tenant, to).await?.is_some();
+        if taken {
+            return Ok(Moved::LeadStays(open.id));
+        }
+        leads::give_identity(conn, tenant, open.id, to, self.clock.now()).await?;
+        Ok(Moved::Lead(open.id))
     }
 
     /// The open lead of whoever asked, opened now for a stranger; a client opens none. `people`

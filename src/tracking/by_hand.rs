@@ -8,7 +8,7 @@ use crate::domain::booking::UnifiedBookingData;
 use crate::domain::channel::{BookingStatus, PaymentStatus};
 use crate::domain::edit::{Edit, Edited};
 use crate::domain::ids;
-use crate::domain::sighting::Sighting;
+use crate::domain::sighting::{Says, Sighting};
 use crate::domain::tenant::TenantSettings;
 use crate::sources::{Mapped, Telling, api};
 use crate::storage::bookings::BookingRow;
@@ -47,6 +47,9 @@ pub enum Denied {
     /// No client of the tenant has this id.
     #[error("no client of this tenant has this id")]
     ClientUnknown,
+    /// The same was set before, and nothing was told since: nothing is to be done.
+    #[error("it is so already")]
+    Nothing(Uuid),
     /// There is no such booking any more.
     #[error("there is no such booking")]
     Gone,
@@ -209,7 +212,7 @@ impl Terms {
         conn: &mut Conn<'_>,
         tenant: Uuid,
         fresh: &[Sighting],
-        resolution: &Resolution,
+        (gathered, resolution): (&Gathered, &Resolution),
     ) -> Result<(), Trouble> {
         let of = |booking: &&Resolved| fresh.iter().any(|s| booking.members.contains(&s.id));
         let booking = resolution.bookings.iter().find(of);
@@ -219,7 +222,11 @@ impl Terms {
             Self::Change { edit, terms, .. } => {
                 let row = bookings::find(conn, tenant, edit.of).await?;
                 match row.zip(booking) {
-                    Some((row, booking)) => changed(&row, booking, resolution, &edit.set, terms),
+                    Some((row, booking)) => changed(&row, booking, resolution, &edit.set, terms)
+                        .or_else(|| {
+                            same_again(gathered, fresh, booking, &edit.set)
+                                .then_some(Denied::Nothing(row.id))
+                        }),
                     None => Some(Denied::Gone),
                 }
             }
@@ -291,6 +298,15 @@ fn changed(
         |other: &&Resolved| own.is_some() && other.id != booking.id && reference(other) == own;
     let other = || resolution.bookings.iter().find(same)?.id;
     merged.or_else(other).map(Denied::SameAs)
+}
+
+/// True when the last that was told of the booking is the very same edit.
+fn same_again(gathered: &Gathered, fresh: &[Sighting], booking: &Resolved, set: &Edited) -> bool {
+    let told = gathered.seen.iter().map(|seen| &seen.sighting);
+    let told = told.filter(|one| booking.members.contains(&one.id));
+    let told = told.filter(|one| fresh.iter().all(|new| new.id != one.id));
+    let last = told.max_by(|a, b| a.order.cmp(&b.order));
+    last.is_some_and(|last| matches!(&last.says, Says::Edit(edit) if edit.set == *set))
 }
 
 /// The step that a booking can't take from where it stands.

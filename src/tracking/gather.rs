@@ -27,16 +27,14 @@ pub(super) struct Gathered {
     pub(super) people: People,
     /// Clients that proved to be another: which goes, and which stays.
     pub(super) joined: Vec<(Uuid, Uuid)>,
-    /// Phones and WhatsApp ids that arrived together and are two people's.
+    /// Phones and WhatsApp ids that arrived together and are not one person's.
     pub(super) clashes: Vec<Clash>,
 }
 
-/// A phone and a WhatsApp id that arrived together and are two people's.
+/// A phone and a WhatsApp id that arrived together and are not one person's.
 pub(super) struct Clash {
-    /// The two, as [`People`] numbers them.
-    pub(super) people: (u32, u32),
-    /// The WhatsApp id.
-    pub(super) whatsapp_id: String,
+    /// Each with whose it is, as [`People`] numbers them; one may be nobody's.
+    pub(super) told: [(Identity, Option<u32>); 2],
     /// The event that told it; `None` for the one at hand.
     pub(super) event: Option<Uuid>,
 }
@@ -305,8 +303,7 @@ fn clash(people: &People, met: &[Identity], event: Option<Uuid>) -> Option<Clash
         // A person said whose it is.
         return None;
     }
-    let whatsapp_id = met.iter().find(|i| i.kind() == "whatsapp")?.value().into_owned();
-    Some(Clash { people: people.clash(met)?, whatsapp_id, event })
+    Some(Clash { told: people.clash(met)?, event })
 }
 
 /// Reads whose identity it is, and all of that client's identities.

@@ -60,7 +60,7 @@ pub enum Field<T> {
 }
 
 /// What a person changes of a client.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Change {
     /// The phone; the one before stays as an alias.
     pub phone: Field<Phone>,
@@ -121,6 +121,18 @@ async fn try_make(db: &Db, by: &By, new: &NewClient) -> Result<ClientRow, Refuse
     let conn = &mut tx.conn();
     let identity = Identity::Phone(new.phone.clone());
     locks::lock(conn, by.tenant, &[identity.key()]).await?;
+    let row = make_locked(conn, by, new).await?;
+    tx.commit().await?;
+    Ok(row)
+}
+
+/// Makes a client whose phone is locked.
+pub(super) async fn make_locked(
+    conn: &mut Conn<'_>,
+    by: &By,
+    new: &NewClient,
+) -> Result<ClientRow, Refused> {
+    let identity = Identity::Phone(new.phone.clone());
     if let Some(other) = clients::find_by_identity(conn, by.tenant, &identity).await? {
         return Err(Refused::PhoneTaken(other));
     }
@@ -134,7 +146,6 @@ async fn try_make(db: &Db, by: &By, new: &NewClient) -> Result<ClientRow, Refuse
         leads::convert(conn, by.tenant, lead.id, row.id, by.now).await?;
     }
     note(conn, by, row.id, "client.created", None).await?;
-    tx.commit().await?;
     Ok(row)
 }
 
@@ -208,6 +219,20 @@ async fn try_change(
     let mut tx = db.begin().await?;
     let conn = &mut tx.conn();
     let known = lock(conn, by.tenant, client, &change.phone).await?;
+    let row = change_locked(conn, by, client, change, &known, is_meant).await?;
+    tx.commit().await?;
+    Ok(row)
+}
+
+/// Changes a client that is locked with everything that it is `known` by.
+pub(super) async fn change_locked(
+    conn: &mut Conn<'_>,
+    by: &By,
+    client: Uuid,
+    change: &Change,
+    known: &[IdentityRow],
+    is_meant: impl Fn(i64) -> bool,
+) -> Result<ClientRow, Refused> {
     let before = clients::find(conn, by.tenant, client).await?.ok_or(Refused::Missing)?;
     if !is_meant(before.version) {
         return Err(Refused::Changed);
@@ -218,7 +243,7 @@ async fn try_change(
         let range = bookings::booked_range(conn, by.tenant, client).await?;
         (row.first_booking_at, row.last_booking_at) = range.unzip();
     }
-    move_phone(conn, by, &mut row, change, &known).await?;
+    move_phone(conn, by, &mut row, change, known).await?;
     if row == before {
         return Ok(row);
     }
@@ -227,7 +252,6 @@ async fn try_change(
     clients::update(conn, by.tenant, Some(&before), &row, Tally::default()).await?;
     let detail = json!({ "fields": fields }).to_string();
     note(conn, by, client, "client.updated", Some(&detail)).await?;
-    tx.commit().await?;
     row.version += 1;
     Ok(row)
 }

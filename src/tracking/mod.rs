@@ -12,10 +12,12 @@ pub mod erasing;
 pub mod facts;
 pub mod fold;
 pub mod hand;
+pub mod importing;
 pub mod intake;
 pub mod people;
 pub mod provenance;
 pub mod resolve;
+pub mod seeding;
 
 mod accounts;
 mod asked;
@@ -27,6 +29,7 @@ mod inbox;
 mod outcome;
 mod people_rows;
 mod repeat;
+mod reworded;
 mod route;
 mod settle;
 mod tallies;
@@ -275,7 +278,7 @@ impl Tracker {
                 Err(Stopped::TooMany) => return self.keep_apart(conn, work, key).await,
             };
         work.terms.place(&mut gathered, &mut fresh, &mut resolution);
-        work.terms.check(conn, tenant, &fresh, &resolution).await?;
+        work.terms.check(conn, tenant, &fresh, (&gathered, &resolution)).await?;
         let lead = self.open_lead(conn, work, &gathered.people).await?;
         let mut moved = Vec::new();
         for change in work.identity_changes() {
@@ -285,6 +288,9 @@ impl Tracker {
             Write { conn, tenant, currency: work.taken.tenant.currency, now: self.clock.now() };
         let plan = write.bookings(&gathered, &resolution).await?;
         let mut decided = decide(work, &fresh, kept, &resolution, &plan);
+        if reworded::told_something(write.conn, tenant, work).await? {
+            decided.reworded(&work.mapped);
+        }
         decided.finish(lead, &moved.iter().map(|(_, moved)| *moved).collect::<Vec<_>>());
         self.store_event(write.conn, work, &decided, key).await?;
         write.rest(&gathered, &plan, &fresh, work.event_id).await?;
@@ -375,21 +381,10 @@ fn decide(
     let mut decided = Decided::by(work.event_id, work.taken.source.manners(), &work.mapped);
     let waiting = fresh.iter().filter_map(|s| resolution.waiting.get(&s.id).copied());
     let told = fresh.iter().filter_map(|s| plan.booking_of(s.id));
-    let bookings = unique(kept.into_iter().chain(told));
+    let bookings = outcome::unique(kept.into_iter().chain(told));
     decided.found(bookings, &waiting.collect::<Vec<_>>());
     decided.confirmed = plan.confirmed();
     decided
-}
-
-/// The bookings in the order in which they were told, each once.
-fn unique(bookings: impl Iterator<Item = BookingAnswer>) -> Vec<BookingAnswer> {
-    let mut unique: Vec<BookingAnswer> = Vec::new();
-    for booking in bookings {
-        if !unique.iter().any(|b| b.booking_id == booking.booking_id) {
-            unique.push(booking);
-        }
-    }
-    unique
 }
 
 /// True when the caller of this source can correct its request.

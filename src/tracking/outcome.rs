@@ -3,6 +3,7 @@
 use super::answer::{Answer, BookingAnswer};
 use super::asked::Moved;
 use super::resolve::Waiting;
+use super::reworded::reworded;
 use super::settle::review_contexts;
 use super::work::Work;
 use crate::domain::channel::EventStatus;
@@ -23,7 +24,7 @@ pub(super) struct Decided {
     /// What was understood, as JSON.
     understood: Value,
     ignored: Option<String>,
-    /// The call or message in which something was told that needs a person.
+    /// The call or message in which something was told that needs a person, or may.
     review_context: Option<String>,
     manners: Manners,
     /// Bookings that became confirmed by this event.
@@ -65,6 +66,7 @@ impl Decided {
             match one {
                 Mapped::NeedsReview(review) => problems.extend(review.problems.clone()),
                 Mapped::Ignored(reason) => ignored = ignored.or(Some(reason.clone())),
+                Mapped::Reworded(words) => ignored = ignored.or(Some(words.how.clone())),
                 _ => {}
             }
         }
@@ -72,12 +74,14 @@ impl Decided {
         let status = if rejected { EventStatus::Rejected } else { EventStatus::NeedsReview };
         let understood = serde_json::to_value(mapped).unwrap_or_default();
         let answer = Answer::new(status, Some(event_id));
+        let about = reworded(mapped).map(|words| words.context.as_str());
+        let context = review_contexts(mapped).next().or(about);
         Self {
             answer,
             problems,
             understood,
             ignored,
-            review_context: review_contexts(mapped).next().map(str::to_owned),
+            review_context: context.map(str::to_owned),
             manners,
             confirmed: Vec::new(),
             tracked: Vec::new(),
@@ -137,6 +141,11 @@ impl Decided {
         self.answer.set_bookings(bookings);
     }
 
+    /// Takes in that the words which were changed or taken back told something.
+    pub(super) fn reworded(&mut self, mapped: &[Mapped]) {
+        self.problems.extend(reworded(mapped).map(|words| words.problem.clone()));
+    }
+
     /// Settles state and answer. Whatever still needs a person is said, even beside a booking.
     pub(super) fn finish(&mut self, lead: Option<Uuid>, moved: &[Moved]) {
         if moved.iter().any(|moved| matches!(moved, Moved::Taken(..))) {
@@ -160,10 +169,16 @@ impl Decided {
             (false, _) => EventStatus::NeedsReview,
         };
         self.answer.set_problems(&self.problems);
-        self.answer.lead_id = lead;
+        let of_lead = moved.iter().find_map(|moved| match moved {
+            Moved::Lead(lead) => Some((*lead, "lead_moved")),
+            Moved::LeadStays(lead) => Some((*lead, "lead_stays")),
+            _ => None,
+        });
+        let of_lead = of_lead.or(lead.map(|lead| (lead, "lead_recorded")));
+        self.answer.lead_id = of_lead.map(|(lead, _)| lead);
         if self.answer.outcome == EventStatus::Ignored {
-            let reason = match (lead, moved.contains(&Moved::Nobody)) {
-                (Some(_), _) => "lead_recorded",
+            let reason = match (of_lead, moved.contains(&Moved::Nobody)) {
+                (Some((_, reason)), _) => reason,
                 (None, true) => "person_unknown",
                 (None, false) => self.ignored.as_deref().unwrap_or("no_booking"),
             };
@@ -200,6 +215,17 @@ impl Decided {
             review_context: self.review_context.clone(),
         })
     }
+}
+
+/// The bookings in the order in which they were told, each once.
+pub(super) fn unique(bookings: impl Iterator<Item = BookingAnswer>) -> Vec<BookingAnswer> {
+    let mut unique: Vec<BookingAnswer> = Vec::new();
+    for booking in bookings {
+        if !unique.iter().any(|b| b.booking_id == booking.booking_id) {
+            unique.push(booking);
+        }
+    }
+    unique
 }
 
 /// True for a change that waits for its booking, or for a person to say which of several it is of.

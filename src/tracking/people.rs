@@ -92,13 +92,21 @@ impl People {
         Some((gone, stays))
     }
 
-    /// The two people of one telling: its phone's and its WhatsApp id's, where they are two.
+    /// Whose the phone and the WhatsApp id of one telling are, where that is not one person; one
+    /// of them may be nobody's.
     #[must_use]
-    pub fn clash(&self, identities: &[Identity]) -> Option<(u32, u32)> {
-        let mut places = identities.iter().filter_map(|i| self.by_identity.get(i).copied());
-        let (one, other) = (places.next()?, places.next()?);
-        let number = |place| u32::try_from(place).ok();
-        (one != other).then_some((number(one)?, number(other)?))
+    pub fn clash(&self, identities: &[Identity]) -> Option<[(Identity, Option<u32>); 2]> {
+        let [phone, whatsapp] = identities else { return None };
+        let place = |identity| self.by_identity.get(identity).and_then(|n| u32::try_from(*n).ok());
+        let (one, other) = (place(phone), place(whatsapp));
+        (one != other).then(|| [(phone.clone(), one), (whatsapp.clone(), other)])
+    }
+
+    /// Everybody who got an identity that the database doesn't have yet, by number.
+    pub fn fresh(&self) -> impl Iterator<Item = (u32, &Person)> {
+        let numbered = self.list.iter().enumerate();
+        let fresh = numbered.filter(|(_, person)| !person.fresh.is_empty());
+        fresh.filter_map(|(number, person)| Some((u32::try_from(number).ok()?, person)))
     }
 
     /// The known clients that a telling gave a further identity.

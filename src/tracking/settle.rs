@@ -53,7 +53,8 @@ impl Write<'_, '_> {
     }
 
     /// Settles what waits for a person in these calls and messages and was told again there since.
-    /// Where that is the event at hand, it is answered so too.
+    /// Where that is the event at hand, it is answered so too. What changed their words before
+    /// anything was told in them is for a person now.
     pub(super) async fn settle_reviews(
         &mut self,
         contexts: &BTreeSet<String>,
@@ -72,7 +73,7 @@ impl Write<'_, '_> {
                 self.settle_review(&row, booking, (row.id == own).then_some(&mut *answer)).await?;
             }
         }
-        Ok(())
+        self.wake_reworded(contexts, own).await
     }
 
     async fn settle_review(

@@ -1,6 +1,7 @@
 //! One event on its way: read, hashed, placed in history.
 
 use super::by_hand::Terms;
+use super::reworded::reworded;
 use super::settle::review_contexts;
 use super::{Taken, Tracker, asked, gather};
 use crate::domain::ids;
@@ -32,6 +33,7 @@ impl Work<'_> {
         let mut locks: BTreeSet<String> = self.sightings.iter().flat_map(gather::names).collect();
         locks.extend(asked::identities(&self.mapped).iter().map(Identity::key));
         locks.extend(review_contexts(&self.mapped).map(gather::context_lock));
+        locks.extend(reworded(&self.mapped).map(|words| gather::context_lock(&words.context)));
         locks.extend(self.key_hash.iter().map(|key| format!("delivery:{key}")));
         locks
     }

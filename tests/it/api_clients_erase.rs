@@ -13,7 +13,7 @@ const WAMID: &str = "wamid.HBgMMzUzODcxMjM0NTY3FQIAEhggQzM4";
 /// What names the person, in the forms in which it was told.
 const TRACES: &[&str] = &[
     WAMID, "871234567", "87 123 4567", "Fionnuala", "Zephyrine", "Quirke", "fq@private.example",
-    "PH-77",
+    "PH-77", "IE.5551", "IE.5552",
 ];
 
 fn booking(start: &str) -> Value {
@@ -46,6 +46,12 @@ async fn somebody(desk: &Desk<'_>, line: &str) -> String {
     desk.app.deliver("whatsapp", Some(line), &whatsapp(&[thanks])).await;
     let filled = form("1", WAMID, "353871234567", "Brows", ("2027-09-14", "15:30"));
     desk.app.deliver("whatsapp", Some(line), &whatsapp(&[filled])).await;
+    // Two ids beside the one number: the first becomes theirs, the second is only remembered.
+    for (message, whatsapp_id) in [("wamid.3", "IE.5551"), ("wamid.4", "IE.5552")] {
+        let mut asked = text("1", message, "353871234567", "Are you open?");
+        asked.message["from_user_id"] = json!(whatsapp_id);
+        desk.app.deliver("whatsapp", Some(line), &whatsapp(&[asked])).await;
+    }
     desk.patch(&format!("clients/{id}"), &json!({"lastName": "Quirke-Quirke"})).await;
     id
 }
@@ -64,6 +70,7 @@ both_engines! {
             assert!(!lines_with(&before, trace).is_empty(), "{trace} was told");
         }
         let stats = desk.get("clients/stats").await.body;
+        assert_eq!(db.count("identities_told_beside").await, 1);
 
         let erased = desk.delete(&format!("clients/{id}")).await;
         assert_eq!(erased.status, 204, "{}", erased.body);

@@ -344,6 +344,99 @@ both_engines! {
         assert_eq!(listed["data"].as_array().unwrap().len(), 4 + 2, "made: k1, theirs, k2, k3");
     }
 
+    async fn a_kept_answer_shows_no_secret(db: TestDb) {
+        let app = TestApp::start(&db).await;
+        let salon = Salon::open(&app, "salon").await;
+        for (noun, body, shown) in [
+            ("tokens", json!({"role": "service"}), "token"),
+            ("connections", json!({"source": "chat"}), "secret"),
+        ] {
+            let post = || {
+                let path = format!("{}/{noun}", salon.base);
+                let request = app.request(Method::POST, &path, &salon.admin);
+                let request = request.header("idempotency-key", "k");
+                request.header("content-type", "application/json").body(body.to_string()).send()
+            };
+            let first = post().await.unwrap().bytes().await.unwrap();
+            let made: Value = serde_json::from_slice(&first).unwrap();
+            let secret = made[shown].as_str().unwrap();
+            assert!(secret.len() > 20);
+            for kept in db.texts("select answer from idempotency_answers").await {
+                assert!(!kept.contains(secret), "{noun}: kept in the clear");
+            }
+            assert_eq!(post().await.unwrap().bytes().await.unwrap(), first, "{noun}: a repeat");
+        }
+    }
+
+    async fn a_body_that_is_all_wrong_has_a_short_answer(db: TestDb) {
+        let app = TestApp::start(&db).await;
+        let salon = Salon::open(&app, "salon").await;
+        let body: serde_json::Map<String, Value> =
+            (0..20_000).map(|number| (format!("k{number:05}"), json!(1))).collect();
+        let (status, problem) = salon.post(&app, "/tokens", &Value::from(body)).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!(problem["errors"].as_array().unwrap().len(), 100);
+        assert!(problem.to_string().len() < 40_000, "{}", problem.to_string().len());
+    }
+
+    async fn one_account_is_claimed_by_one_tenant(db: TestDb) {
+        let app = TestApp::start(&db).await;
+        let (one, other) = (Salon::open(&app, "one").await, Salon::open(&app, "other").await);
+        for round in 0..4 {
+            let claim = |name: &str| json!({
+                "source": "retell", "secret": format!("key_{name}_{round}_0123456789abcdef"),
+                "accounts": [format!("agent_{round}")],
+            });
+            let (a, b) = (claim("a"), claim("b"));
+            let (first, second) = futures_util::future::join(
+                one.post(&app, "/connections", &a),
+                other.post(&app, "/connections", &b),
+            ).await;
+            let mut statuses = [first.0.as_u16(), second.0.as_u16()];
+            statuses.sort_unstable();
+            assert_eq!(statuses, [201, 409], "round {round}");
+        }
+    }
+
+    async fn secrets_rotated_at_once_leave_one(db: TestDb) {
+        let app = TestApp::start(&db).await;
+        let salon = Salon::open(&app, "salon").await;
+        let (_, made) = salon.post(&app, "/connections", &json!({"source": "chat"})).await;
+        let path = format!("/connections/{}/rotate", made["id"].as_str().unwrap());
+        let none = json!({"overlapHours": 0});
+        let rotations = (0..6).map(|_| salon.post(&app, &path, &none));
+        for (status, _) in futures_util::future::join_all(rotations).await {
+            assert_eq!(status, StatusCode::OK);
+        }
+        assert_eq!(db.count("connection_secrets where expires_at is null").await, 1);
+    }
+
+    async fn what_a_caller_began_goes_on_without_it(db: TestDb) {
+        let app = TestApp::start(&db).await;
+        let salon = Salon::open(&app, "salon").await;
+        let path = format!("{}/tokens", salon.base);
+        let post = |number: u32| {
+            let request = app.request(Method::POST, &path, &salon.admin);
+            let request = request.header("idempotency-key", format!("k{number}"));
+            request.header("content-type", "application/json").body(r#"{"role": "service"}"#)
+        };
+        for number in 0..40 {
+            let patience = std::time::Duration::from_millis(u64::from(number) / 2);
+            drop(tokio::time::timeout(patience, post(number).send()).await);
+        }
+        // Whoever hung up comes again with the same key: never is it done twice.
+        for number in 0..40 {
+            for _ in 0..100 {
+                if post(number).send().await.unwrap().status() == StatusCode::CREATED {
+                    break;
+                }
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            }
+        }
+        assert_eq!(db.count("api_tokens where role = 'service'").await, 40);
+        assert_eq!(db.count("idempotency_answers where status_code is null").await, 0);
+    }
+
     async fn who_asks_too_often_waits(db: TestDb) {
         let app = TestApp::start_at(&db, 5).await;
         let salon = Salon::open(&app, "salon").await;

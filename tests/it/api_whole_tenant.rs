@@ -139,11 +139,9 @@ both_engines! {
     }
 
     async fn no_table_of_tenants_is_left_out_when_one_is_deleted(db: TestDb) {
-        let removal: String = storage::all_statements()
-            .into_iter()
-            .filter(|(file, ..)| *file == "removal")
-            .map(|(.., sql)| format!("{sql} "))
-            .collect();
+        let statements = storage::all_statements();
+        let removal = statements.iter().filter(|(file, ..)| *file == "removal");
+        let removal = removal.map(|(.., sql)| *sql).collect::<Vec<_>>().join(" ");
         for (name, table) in Schema::read(&db).await.0 {
             let owned = table.columns.contains_key("tenant_id");
             let removed = removal.contains(&format!("delete from {name} where tenant_id"))

@@ -2,8 +2,11 @@
 
 use crate::people::{BY_BOTH, BY_ID, BY_PHONE, From, NUMBER, post, salon};
 use crate::support::app::{TestApp, now};
+use crate::support::db::TestDb;
 use bookhook::domain::channel::{DuplicateReason, DuplicateStatus};
+use bookhook::domain::person::{Identity, WhatsAppId};
 use bookhook::storage::duplicates::{self, DuplicateRow, NewDuplicate};
+use bookhook::storage::{beside, clients};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -98,6 +101,55 @@ both_engines! {
         post(&app, &connection, &BY_BOTH.asks("wamid.5")).await;
         assert_eq!(proposed(&app, tenant).await, [""; 0]);
         assert_eq!(rows(&app, tenant, DuplicateStatus::Dismissed).await[0].id, id);
+    }
+
+    async fn a_second_id_beside_a_clients_phone_is_remembered_for_whoever_has_it(db: TestDb) {
+        let second = From { phone: Some("353871234567"), id: Some("IE.9999") };
+        let alone = From { phone: None, id: Some("IE.9999") };
+        let shown = r#"+353871234567 no phone phone_and_whatsapp {"whatsapp":"IE.9999"}"#;
+        for together in [second.asks("wamid.2"), second.books("wamid.2", "Colour")] {
+            let db = TestDb::fresh(db.engine).await;
+            let app = TestApp::start(&db).await;
+            let (tenant, connection) = salon(&app).await;
+            post(&app, &connection, &BY_BOTH.books("wamid.1", "Cut")).await;
+            post(&app, &connection, &together).await;
+            assert_eq!(proposed(&app, tenant).await, [""; 0], "there is no second person yet");
+            post(&app, &connection, &alone.asks("wamid.3")).await;
+            post(&app, &connection, &alone.books("wamid.4", "Manicure")).await;
+            assert_eq!(app.rows(tenant, "clients").await.len(), 2);
+            assert_eq!(proposed(&app, tenant).await, [shown]);
+        }
+    }
+
+    async fn a_second_phone_beside_a_clients_id_is_remembered_for_whoever_has_it(db: TestDb) {
+        let app = TestApp::start(&db).await;
+        let (tenant, connection) = salon(&app).await;
+        post(&app, &connection, &BY_BOTH.books("wamid.1", "Cut")).await;
+        post(&app, &connection, &OTHER_WITH_ID.asks("wamid.2")).await;
+        post(&app, &connection, &OTHER_PHONE.books("wamid.3", "Manicure")).await;
+        let shown = r#"+353861112222 +353871234567 phone_and_whatsapp {"phone":"+353861112222"}"#;
+        assert_eq!(proposed(&app, tenant).await, [shown]);
+    }
+
+    async fn what_was_told_beside_a_client_goes_with_them_into_another(db: TestDb) {
+        let app = TestApp::start(&db).await;
+        let (tenant, connection) = salon(&app).await;
+        // IE.9999 is told beside the client with an id alone, who then proves to be the phone's.
+        post(&app, &connection, &BY_ID.books("wamid.1", "Cut")).await;
+        post(&app, &connection, &OTHER_PHONE.books("wamid.2", "Colour")).await;
+        let event = app.rows(tenant, "events").await[0]["id"].as_str().unwrap().parse().unwrap();
+        let mut tx = app.db.begin().await.unwrap();
+        let id = Identity::WhatsApp(WhatsAppId::parse("IE.408172635540").unwrap());
+        let other = Identity::WhatsApp(WhatsAppId::parse("IE.9999").unwrap());
+        let conn = &mut tx.conn();
+        let client = clients::find_by_identity(conn, tenant, &id).await.unwrap().unwrap();
+        beside::insert(conn, tenant, &other, client, event, now()).await.unwrap();
+        tx.commit().await.unwrap();
+        post(&app, &connection, &OTHER_WITH_ID.books("wamid.3", "Manicure")).await;
+        assert_eq!(app.rows(tenant, "clients").await.len(), 1);
+        post(&app, &connection, &From { phone: None, id: Some("IE.9999") }.books("wamid.4", "Cut")).await;
+        let shown = r#"+353861112222 no phone phone_and_whatsapp {"whatsapp":"IE.9999"}"#;
+        assert_eq!(proposed(&app, tenant).await, [shown]);
     }
 
     async fn a_number_of_another_client_is_not_taken_over(db: TestDb) {

@@ -61,6 +61,13 @@ pub(crate) const BY_PHONE: From = From { phone: Some("353871234567"), id: None }
 pub(crate) const BY_ID: From = From { phone: None, id: Some("IE.408172635540") };
 pub(crate) const BY_BOTH: From = From { phone: Some("353871234567"), id: Some("IE.408172635540") };
 
+/// The first number changes to another.
+fn away(wamid: &str) -> String {
+    let system =
+        json!({"type": "user_changed_number", "wa_id": "353899876543", "body": "User A changed"});
+    BY_PHONE.message(wamid, json!({"type": "system", "system": system}))
+}
+
 both_engines! {
     async fn two_clients_become_one_when_phone_and_id_arrive_together(db: TestDb) {
         let app = TestApp::start(&db).await;
@@ -201,6 +208,43 @@ both_engines! {
         assert_eq!((&answer["outcome"], &answer["reason"]), (&json!("ignored"), &json!("person_unknown")));
         assert!(app.rows(tenant, "clients").await.is_empty());
         assert_eq!(db.count("leads").await, 0);
+    }
+
+    async fn whoever_only_asked_is_the_same_lead_after_a_change(db: TestDb) {
+        let app = TestApp::start(&db).await;
+        let (_, connection) = salon(&app).await;
+        let asked = post(&app, &connection, &BY_BOTH.asks("wamid.1")).await;
+        let moved = post(&app, &connection, &away("wamid.2")).await;
+        assert_eq!((&moved["outcome"], &moved["reason"]), (&json!("ignored"), &json!("lead_moved")));
+        assert_eq!(moved["leadId"], asked["leadId"]);
+        let system = json!({"type": "user_changed_user_id", "previous_user_id": "IE.408172635540",
+            "user_id": "IE.9999"});
+        let id = BY_ID.message("wamid.3", json!({"type": "system", "system": system}));
+        assert_eq!(post(&app, &connection, &id).await["reason"], "lead_moved");
+        let new = From { phone: Some("353899876543"), id: None };
+        for from in [new, From { phone: None, id: Some("IE.9999") }] {
+            let again = post(&app, &connection, &from.asks(&format!("wamid.4{}", from.id.is_some()))).await;
+            assert_eq!(again["leadId"], asked["leadId"]);
+        }
+        assert_eq!(db.count("leads where interactions = 3").await, 1, "a change is no question");
+        assert_eq!(db.count("leads").await, 1);
+    }
+
+    async fn two_leads_are_not_made_one_by_a_change(db: TestDb) {
+        let new = From { phone: Some("353899876543"), id: None };
+        for body in [new.asks("wamid.2"), new.books("wamid.2", "Cut")] {
+            let db = TestDb::fresh(db.engine).await;
+            let app = TestApp::start(&db).await;
+            let (_, connection) = salon(&app).await;
+            let asked = post(&app, &connection, &BY_PHONE.asks("wamid.1")).await;
+            post(&app, &connection, &body).await;
+            let select = "select phone || ' ' || interactions || ' ' || status from leads order by id";
+            let before = db.texts(select).await;
+            let moved = post(&app, &connection, &away("wamid.3")).await;
+            assert_eq!((&moved["outcome"], &moved["reason"]), (&json!("ignored"), &json!("lead_stays")));
+            assert_eq!(moved["leadId"], asked["leadId"]);
+            assert_eq!(db.texts(select).await, before);
+        }
     }
 
     async fn a_form_filled_in_twice_is_one_booking(db: TestDb) {

@@ -108,6 +108,8 @@ fn prose_and_what_has_two_readings_is_refused() {
         "tomorrow 3pm",
         "next friday at 10",
         "half eleven",
+        "half past two tomorrow",
+        "25/11 14:00",
         "Thu 9 Oct, 4:00 PM",
         "02/04/26 15:00",
         "2026-02-30 10:00",

@@ -111,7 +111,7 @@ struct SightingJson {
     operation_id = "getBooking",
     params(TenantPath, ("id" = String, Path, description = "The booking's id")),
     security(("token" = ["platform_admin", "client_admin", "service"])),
-    responses((status = 200, description = "The booking", body = TracedJson), Refusals)
+    responses((status = 304, description = "`If-None-Match` names the `ETag` that it has"), (status = 200, description = "The booking", body = TracedJson), Refusals)
 )]
 pub(in crate::http) async fn show(
     access: Records,

@@ -1,6 +1,7 @@
 //! `…/clients`: the people who booked.
 
 pub(in crate::http) mod duplicates;
+pub(in crate::http) mod import;
 pub(in crate::http) mod list;
 pub(in crate::http) mod mappings;
 pub(in crate::http) mod profile;

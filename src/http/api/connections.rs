@@ -7,6 +7,7 @@ use crate::http::Shared;
 use crate::http::extract::access::Manage;
 use crate::http::extract::body::Body;
 use crate::http::extract::page::{Page, PageQuery};
+use crate::http::idempotency::ShowsSecret;
 use crate::http::openapi::{Refusals, Repeatable, TenantPath, WriteRefusals};
 use crate::http::problem::Problem;
 use crate::sources::fieldmap::FieldMap;
@@ -205,12 +206,15 @@ pub(in crate::http) async fn create(
         fields.fault("source", "source_unknown", &detail);
     }
     let given = fields.exact_text("secret", 500).value();
-    let accounts = fields.texts("accounts", MOST_ACCOUNTS).value().unwrap_or_default();
+    let mut accounts = fields.texts("accounts", MOST_ACCOUNTS).value().unwrap_or_default();
+    accounts.sort_unstable();
+    accounts.dedup();
     body.fields.finish()?;
     let source = source.ok_or_else(Problem::not_found)?;
     let secret = connecting::secret_of(source, given, now)?;
     let mut tx = shared.db.begin().await?;
     let conn = &mut tx.conn();
+    connecting::alone(conn).await?;
     if access.by.role() != Role::PlatformAdmin {
         refuse_claimed(conn, tenant, source, &accounts).await?;
     }
@@ -224,7 +228,9 @@ pub(in crate::http) async fn create(
     tx.commit().await?;
     let verify_token = made.verify_token;
     let answer = ConnectionSecret { connection, secret, verify_token, old_secret_until: None };
-    Ok(HttpResponse::Created().json(answer))
+    let mut response = HttpResponse::Created().json(answer);
+    response.extensions_mut().insert(ShowsSecret);
+    Ok(response)
 }
 
 /// Gives a connection a new secret; the old one stays good for a while.
@@ -243,7 +249,7 @@ pub(in crate::http) async fn rotate(
     path: Path<(String, String)>,
     mut body: Body,
     shared: Data<Shared>,
-) -> Result<Json<ConnectionSecret>, Problem> {
+) -> Result<HttpResponse, Problem> {
     let (tenant, now) = (access.tenant.id, shared.clock.now());
     let given = body.fields.exact_text("secret", 500).value();
     let hours = body.fields.integer("overlapHours", 0..=LONGEST_OVERLAP).value().unwrap_or(24);
@@ -251,6 +257,7 @@ pub(in crate::http) async fn rotate(
     let until = now + TimeDelta::hours(hours);
     let mut tx = shared.db.begin().await?;
     let conn = &mut tx.conn();
+    connecting::alone(conn).await?;
     let row = find(conn, tenant, &path.1).await?;
     let source = sources::find(&row.source).ok_or_else(Problem::not_found)?;
     let secret = connecting::secret_of(source, given, now)?;
@@ -260,7 +267,10 @@ pub(in crate::http) async fn rotate(
     let connection = shown(conn, row).await?;
     tx.commit().await?;
     let old_secret_until = Some(until);
-    Ok(Json(ConnectionSecret { connection, secret, verify_token: None, old_secret_until }))
+    let answer = ConnectionSecret { connection, secret, verify_token: None, old_secret_until };
+    let mut response = HttpResponse::Ok().json(answer);
+    response.extensions_mut().insert(ShowsSecret);
+    Ok(response)
 }
 
 /// Says where a connection's callers put what, or takes that away.
@@ -291,6 +301,7 @@ pub(in crate::http) async fn update(
     body.fields.finish()?;
     let mut tx = shared.db.begin().await?;
     let conn = &mut tx.conn();
+    connecting::alone(conn).await?;
     let row = find(conn, tenant, &path.1).await?;
     connections::set_field_map(conn, row.id, map.as_deref(), now).await?;
     note(conn, tenant, &access.by, ("connection.mapped", "connection", &row.public_id), now)
@@ -317,6 +328,7 @@ pub(in crate::http) async fn disable(
     let (tenant, now) = (access.tenant.id, shared.clock.now());
     let mut tx = shared.db.begin().await?;
     let conn = &mut tx.conn();
+    connecting::alone(conn).await?;
     let row = find(conn, tenant, &path.1).await?;
     connections::disable(conn, row.id, now).await?;
     let subject = ("connection.disabled", "connection", row.public_id.as_str());

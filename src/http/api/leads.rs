@@ -119,7 +119,7 @@ impl From<InteractionRow> for InteractionJson {
     operation_id = "getLead",
     params(TenantPath, ("id" = String, Path, description = "The lead's id")),
     security(("token" = ["platform_admin", "client_admin", "service"])),
-    responses((status = 200, description = "The lead", body = WholeLeadJson), Refusals)
+    responses((status = 304, description = "`If-None-Match` names the `ETag` that it has"), (status = 200, description = "The lead", body = WholeLeadJson), Refusals)
 )]
 pub(in crate::http) async fn show(
     access: Records,

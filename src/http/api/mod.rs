@@ -5,6 +5,7 @@ pub(super) mod bookings;
 pub(super) mod clients;
 pub(super) mod connections;
 pub(super) mod events;
+pub(super) mod exports;
 pub(super) mod inbox;
 pub(super) mod leads;
 pub(super) mod replay;

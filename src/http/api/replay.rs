@@ -116,8 +116,9 @@ pub(in crate::http) async fn many(
     let limit = fields.integer("limit", 1..=100);
     fields.refuse_null("limit");
     let cursor = fields.text("cursor", 200).value();
-    if let Err(problem) = span(None, cursor.as_deref()) {
-        fields.fault("cursor", "cursor_invalid", &problem.to_string());
+    if span(None, cursor.as_deref()).is_err() {
+        let detail = "it is not one that this operation answered; leave it out to begin";
+        fields.fault("cursor", "cursor_invalid", detail);
     }
     body.fields.finish()?;
     let span = span(limit.value(), cursor.as_deref())?;
@@ -165,7 +166,12 @@ fn supplied(fields: &mut Fields) -> BTreeMap<String, String> {
             Value::String(text) if text.len() <= LONGEST => text,
             Value::Number(number) => number.to_string(),
             _ => {
-                fields.fault_at("set", &name, "value_invalid", "send a text or a number");
+                fields.fault_at(
+                    "set",
+                    &name,
+                    "value_invalid",
+                    "send a number, or a text of up to 2000 bytes",
+                );
                 continue;
             }
         };

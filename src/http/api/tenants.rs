@@ -183,7 +183,11 @@ pub(in crate::http) async fn create(
     let (fields, now) = (&mut body.fields, shared.clock.now());
     fields.require("name");
     let read = Read::of(fields);
-    let id = fields.id("id").value().unwrap_or_else(|| ids::new(now));
+    let id = fields.id("id").value();
+    if id.is_some_and(|id| id.is_nil() || id.is_max()) {
+        fields.fault("id", "id_invalid", "send a UUID that is nobody else's");
+    }
+    let id = id.unwrap_or_else(|| ids::new(now));
     let slug = read.slug.clone().or_else(|| slug_of(read.name.as_deref()?));
     if slug.is_none() && read.name.is_some() && !fields.has("slug") {
         let detail = "the name has no letter a-z or digit to make a slug of; send one";

@@ -8,6 +8,7 @@ use crate::http::extract::access::Manage;
 use crate::http::extract::body::Body;
 use crate::http::extract::fields::Patch;
 use crate::http::extract::page::{Page, PageQuery};
+use crate::http::idempotency::ShowsSecret;
 use crate::http::openapi::{Refusals, Repeatable, TenantPath, WriteRefusals};
 use crate::http::problem::Problem;
 use crate::storage::tokens::{self, TokenRow};
@@ -142,7 +143,9 @@ pub(in crate::http) async fn create(
     note(conn, tenant, &access.by, ("token.created", "token", &id.to_string()), now).await?;
     let row = tokens::find(conn, id).await?.ok_or_else(Problem::not_found)?;
     tx.commit().await?;
-    Ok(HttpResponse::Created().json(NewToken { row: row.into(), token }))
+    let mut response = HttpResponse::Created().json(NewToken { row: row.into(), token });
+    response.extensions_mut().insert(ShowsSecret);
+    Ok(response)
 }
 
 /// Revokes a token at once.

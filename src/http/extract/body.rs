@@ -66,3 +66,22 @@ pub(in crate::http) async fn bytes(payload: &mut Payload, limit: usize) -> Resul
     }
     Ok(taken.freeze())
 }
+
+/// How large a table may be.
+const TABLE: usize = 10 * 1024 * 1024;
+
+/// A body of CSV, as it came.
+pub(in crate::http) struct Table(pub(in crate::http) Bytes);
+
+impl FromRequest for Table {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (request, mut payload) = (request.clone(), payload.take());
+        Box::pin(async move {
+            must_be(&request, "text/csv")?;
+            bytes(&mut payload, TABLE).await.map(Self)
+        })
+    }
+}

@@ -15,6 +15,9 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 use uuid::Uuid;
 
+/// The most members nobody asked for that are named.
+const MOST_UNKNOWN: usize = 100;
+
 /// A member of a PATCH: not sent, `null`, or a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::http) enum Patch<T> {
@@ -186,6 +189,7 @@ impl Fields {
     pub(in crate::http) fn exact_text(&mut self, name: &'static str, max: usize) -> Patch<String> {
         self.take(name, |value| {
             let text = value.as_str().filter(|text| (1..=max).contains(&text.chars().count()));
+            let text = text.filter(|text| !text.contains(char::is_control));
             let wrong = || ("text_invalid", format!("send a text of 1 to {max} characters"));
             text.map(str::to_owned).ok_or_else(wrong)
         })
@@ -334,13 +338,22 @@ impl Fields {
         })
     }
 
+    /// Ends the reading of what is no body by itself: its faults.
+    pub(in crate::http) fn into_faults(self) -> Vec<Fault> {
+        self.faults
+    }
+
     /// Ends the reading: 422 with every fault, unknown members among them.
     pub(in crate::http) fn finish(mut self) -> Result<(), Problem> {
         let unknown = self.members.keys().filter(|name| !self.known.contains(&name.as_str()));
-        let unknown: Vec<String> = unknown.cloned().collect();
-        let known = self.known.join(", ");
+        let unknown: Vec<String> = unknown.take(MOST_UNKNOWN).cloned().collect();
+        self.known.sort_unstable();
+        self.known.dedup();
+        let mut known = format!("; known are {}", self.known.join(", "));
         for name in unknown {
-            self.fault(&name, "field_unknown", &format!("this is not known; known are {known}"));
+            // The list once: it is as long as the body is wrong.
+            let detail = format!("this is not known{}", std::mem::take(&mut known));
+            self.fault(&name, "field_unknown", &detail);
         }
         // What was sent is not echoed: the caller has it.
         for fault in &mut self.faults {

@@ -1,7 +1,7 @@
 //! From one WhatsApp message to what it tells: one arm for each kind.
 
 use super::message::{AT, Message};
-use super::{choice, flow, system, text};
+use super::{choice, edit, flow, system, text};
 use crate::domain::channel::Channel;
 use crate::domain::problem::Problem;
 use crate::sources::fieldmap::{Document, Event};
@@ -53,9 +53,8 @@ impl Message<'_> {
                 if said { self.asked() } else { ignored("media") }
             }
             "contacts" => self.contacts(),
-            known @ ("reaction" | "edit" | "revoke" | "location" | "order" | "request_welcome") => {
-                ignored(known)
-            }
+            how @ ("edit" | "revoke") => edit::map(self, how),
+            known @ ("reaction" | "location" | "order" | "request_welcome") => ignored(known),
             _ => ignored("unsupported"),
         }
     }

@@ -19,16 +19,21 @@ pub(super) fn map(message: &Message<'_>) -> Mapped {
         let of = Some(ChangeOf::OnlyOpenPending);
         return tell::change(message.corrections(), Told::Confirmed, of, message.telling());
     }
+    let Some(draft) = draft(message, text, &format!("{AT}/text/body")) else {
+        return message.asked();
+    };
+    booking(message, &draft, heading(text))
+}
+
+/// The labelled lines of the text at this pointer, where they say what is booked and when.
+pub(super) fn draft(message: &Message<'_>, text: &str, at: &str) -> Option<Draft> {
     let lines = labelled(text);
-    let place = Place::inside_text(&format!("{AT}/text/body"));
+    let place = Place::inside_text(at);
     let document = message.document().with("lines", &lines, place.clone());
     let draft = Draft::corrected(message.reading.overrides);
     let mut draft = draft.mapped(message.reading.map, &document);
     draft.add(&lines, &place, Take::All);
-    if draft.get(Field::Service).is_none() || !draft.has_start() {
-        return message.asked();
-    }
-    booking(message, &draft, heading(text))
+    (draft.get(Field::Service).is_some() && draft.has_start()).then_some(draft)
 }
 
 fn booking(message: &Message<'_>, draft: &Draft, heading: Heading) -> Mapped {

@@ -42,6 +42,14 @@ impl Program {
         Self { process, log: Some(log), url: url.to_owned() }
     }
 
+    /// The most memory that it has had so far, in kB.
+    pub(crate) fn peak(&self) -> u64 {
+        let status =
+            std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+
     /// Ends it as `kill -9` does.
     pub(crate) fn kill(mut self) {
         self.process.kill().unwrap();

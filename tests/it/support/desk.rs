@@ -48,6 +48,11 @@ impl Desk {
         Self { token, ..self.clone() }
     }
 
+    /// Its token.
+    pub(crate) fn admin_token(&self) -> &str {
+        &self.token
+    }
+
     fn path(&self, path: &str) -> String {
         format!("/api/platform/tenants/{}/{path}", self.tenant)
     }

@@ -8,7 +8,7 @@ use sqlx::AssertSqlSafe;
 const WRITTEN: &[&str] = &[
     "webhook_events", "platform_inbox", "clients", "client_identities", "client_service_mappings",
     "bookings", "booking_sightings", "leads", "lead_interactions", "client_duplicates",
-    "audit_log",
+    "identities_told_beside", "audit_log",
 ];
 
 impl TestDb {

@@ -78,8 +78,21 @@ impl SortWord {
 }
 
 impl BookingQuery {
+    /// The order: its name, by what, and whether it goes down.
+    pub(in crate::http) fn order(&self) -> (&'static str, BookingSort, bool) {
+        self.sort.unwrap_or_default().parts()
+    }
+
+    /// True when a page is asked for.
+    pub(in crate::http) fn is_paged(&self) -> bool {
+        self.limit.is_some() || self.cursor.is_some()
+    }
+
     /// What it narrows to, in the tenant's calendar.
-    fn filter(&self, tenant: &TenantSettings) -> Result<BookingFilter, Problem> {
+    pub(in crate::http) fn filter(
+        &self,
+        tenant: &TenantSettings,
+    ) -> Result<BookingFilter, Problem> {
         Ok(BookingFilter {
             client: self.client_id,
             status: self.status,
@@ -139,7 +152,7 @@ pub(in crate::http) async fn list(
     shared: Data<Shared>,
 ) -> Result<Json<Page<BookingJson>>, Problem> {
     let tenant = access.tenant.id;
-    let (name, sort, descending) = query.sort.unwrap_or_default().parts();
+    let (name, sort, descending) = query.order();
     let keyset = Keyset::read(name, query.limit, query.cursor.as_deref())?;
     let filter = query.filter(&access.tenant)?;
     let start = Start { sort, descending, after: keyset.after };

@@ -64,7 +64,8 @@ pub(in crate::http) async fn create(
 /// `no_show`, or moved (another `bookingDate`). A payment goes from pending to `deposit_paid` or
 /// paid, from `deposit_paid` to paid or refunded, from paid to refunded. Anything else is 409,
 /// unless something was recorded wrongly: then send `"correction": true`, which the audit log
-/// keeps. No delivery undoes what is set here.
+/// keeps. No telling of the booking changes what is set here; a cancellation or a move that is
+/// told later still is one.
 #[utoipa::path(
     patch, path = "/api/platform/tenants/{tenantId}/bookings/{id}", tag = "bookings",
     operation_id = "updateBooking",
@@ -94,7 +95,10 @@ pub(in crate::http) async fn update(
     let edit = Edit { of: row.id, by: client.iter().flat_map(identities).collect(), set };
     let terms = EditTerms { versions: matching.versions().map(<[i64]>::to_vec), correction };
     let by = writer(&access, &body.raw);
-    let id = shared.tracker.edit(&by, edit, terms).await.map_err(refused)?;
+    let id = match shared.tracker.edit(&by, edit, terms).await {
+        Ok(id) | Err(TrackError::Denied(Denied::Nothing(id))) => id,
+        Err(error) => return Err(refused(error)),
+    };
     super::entity(&shared, tenant, id).await
 }
 
@@ -130,7 +134,7 @@ fn refused(error: TrackError) -> Problem {
             let fault = Fault::at("/clientId", "client_unknown", &detail, "clientId", None);
             Problem::unprocessable(None, vec![fault])
         }
-        Denied::Gone => Problem::not_found(),
+        Denied::Gone | Denied::Nothing(_) => Problem::not_found(),
         Denied::Changed => IfMatch::refusal(),
         Denied::Transition(..) => Problem::conflict("transition_forbidden", &detail),
         Denied::Payment(..) => Problem::conflict("payment_transition_forbidden", &detail),

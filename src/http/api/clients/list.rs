@@ -124,6 +124,11 @@ impl ClientQuery {
         Ok(Some(filter))
     }
 
+    /// True when a page is asked for.
+    pub(in crate::http) fn is_paged(&self) -> bool {
+        self.limit.is_some() || self.cursor.is_some()
+    }
+
     /// The order, and the number that it has in cursors.
     pub(in crate::http) fn order(&self) -> (Sort, u8) {
         self.sort.unwrap_or(ClientSort::CreatedDown).read()

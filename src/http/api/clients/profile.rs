@@ -129,7 +129,7 @@ struct HistoryJson {
     operation_id = "getClient",
     params(TenantPath, ClientPath),
     security(("token" = ["platform_admin", "client_admin", "service"])),
-    responses(
+    responses((status = 304, description = "`If-None-Match` names the `ETag` that it has"), 
         (status = 200, description = "The client", body = ProfileJson),
         (status = 409, description = "Several clients have this external id",
             body = crate::http::problem::ProblemJson,

@@ -215,5 +215,11 @@ async fn may_become(
         let detail = "a converted lead is a client now: its state is final";
         return Err(Problem::conflict("lead_converted", detail));
     }
-    if is_open(status) { unique(conn, tenant, identities, Some(row.id)).await } else { Ok(()) }
+    if !is_open(status) {
+        return Ok(());
+    }
+    if row.status == LeadStatus::Lost.as_str() {
+        stranger(conn, tenant, identities).await?;
+    }
+    unique(conn, tenant, identities, Some(row.id)).await
 }

@@ -129,9 +129,10 @@ impl Pieces for Archive {
         while self.part != Part::End {
             let mut reader = self.shared.db.reader().await?;
             let lines = self.page(&mut reader.conn()).await?;
-            match lines.last {
-                Some(last) => self.after = last,
-                None => (self.part, self.after) = (self.part.next(), Uuid::nil()),
+            if let Some(last) = lines.last {
+                self.after = last;
+            } else {
+                (self.part, self.after) = (self.part.next(), Uuid::nil());
             }
             if !lines.text.is_empty() {
                 return Ok(Some(Bytes::from(lines.text)));
