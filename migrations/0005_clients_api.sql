@@ -44,7 +44,7 @@ create index clients_by_email on clients (tenant_id, email, id) where email is n
 create index clients_not_active on clients (tenant_id, status, id) where status <> 'active';
 -- Everything that the statistics count.
 create index clients_by_first_interaction
-    on clients (tenant_id, first_interaction_source, first_interaction_at, status);
+    on clients (tenant_id, first_interaction_source, status, first_interaction_at);
 
 -- Everything that a profile sums up, without reading the bookings' rows.
 drop index bookings_by_client;

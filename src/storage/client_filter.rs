@@ -152,6 +152,18 @@ impl Bound {
         }
     }
 
+    /// The bounds of the ids, where there are any.
+    pub(super) fn ids_asked(&self) -> (Option<Uuid>, Option<Uuid>) {
+        let (from, to) = self.ids;
+        (Some(from).filter(|from| !from.is_nil()), Some(to).filter(|to| !to.is_max()))
+    }
+
+    /// The bounds of the last booking, where there are any.
+    pub(super) fn last_booking_asked(&self) -> (Option<i64>, Option<i64>) {
+        let (from, to) = self.last_booking;
+        (Some(from).filter(|from| *from != i64::MIN), Some(to).filter(|to| *to != i64::MAX))
+    }
+
     /// The bounds of a word that is asked for.
     pub(super) fn word(&self, place: usize) -> (Option<&[u8]>, Option<&[u8]>) {
         self.words.get(place).map(|(from, to)| (from.as_slice(), to.as_slice())).unzip()

@@ -24,69 +24,60 @@ macro_rules! row {
     };
 }
 
-/// A word that one of the client's words has to begin with.
+/// A word that one of the client's words has to begin with. Not `exists`: PostgreSQL would rather
+/// read every word that begins so, and there may be as many as clients.
 macro_rules! word {
     ($from:literal, $to:literal) => {
         concat!(
             " and (cast($",
             $from,
-            " as bytea) is null or exists (
+            " as bytea) is null or (
                 select 1 from client_words w where w.tenant_id = $1 and w.client_id = c.id
                     and w.word >= $",
             $from,
             " and w.word < $",
             $to,
-            "))"
+            " limit 1) is not null)"
         )
     };
 }
 
 /// What a client has to be, whichever way it is found. The kind is compared as an expression, so
-/// that a client's few numbers are read, not all numbers.
+/// that a client's few numbers are read, not all numbers; that nobody erased it is asked as whether
+/// that was no later than it was made, which PostgreSQL takes for likely before it has counted.
 macro_rules! fits {
     () => {
         concat!(
-            "c.tenant_id = $1 and c.erased_at is null
+            "c.tenant_id = $1 and coalesce(c.erased_at, c.created_at) <= c.created_at
             and (cast($2 as text) is null or c.status = $2)
             and (cast($3 as text) is null or c.first_interaction_source = $3)
-            and c.id >= $4 and c.id < $5
-            and c.last_booking_order >= $6 and c.last_booking_order < $7",
+            and (cast($4 as uuid) is null or c.id >= $4)
+            and (cast($5 as uuid) is null or c.id < $5)
+            and (cast($6 as bigint) is null or c.last_booking_order >= $6)
+            and (cast($7 as bigint) is null or c.last_booking_order < $7)",
             word!("8", "9"),
             word!("10", "11"),
             word!("12", "13"),
             word!("14", "15"),
             word!("16", "17"),
             word!("18", "19"),
-            " and (cast($20 as text) is null or exists (
+            " and (cast($20 as text) is null or (
                 select 1 from client_identities i where i.tenant_id = $1 and i.client_id = c.id
                     and i.kind || '' = 'phone' and (
                         (i.value >= $20 and i.value < $21) or (i.value >= $22 and i.value < $23)
                         or (i.value >= $24 and i.value < $25)
-                        or (i.value >= $26 and i.value < $27))))"
+                        or (i.value >= $26 and i.value < $27)) limit 1) is not null)"
         )
     };
 }
 
 /// A page along the index of a column.
 macro_rules! along {
-    ($column:literal, $beyond:literal, $direction:literal) => {
+    ($column:literal, $beyond:literal, $direction:literal $(, $within:literal)?) => {
         concat!(
-            "select ",
-            row!(),
-            " from clients c where ",
-            fits!(),
-            " and (c.",
-            $column,
-            ", c.id) ",
-            $beyond,
-            " ($29, $30)
-            order by c.",
-            $column,
-            " ",
-            $direction,
-            ", c.id ",
-            $direction,
-            " limit $28"
+            "select ", row!(), " from clients c where ", fits!(), $($within,)?
+            " and (c.", $column, ", c.id) ", $beyond, " ($29, $30)
+            order by c.", $column, " ", $direction, ", c.id ", $direction, " limit $28"
         )
     };
 }
@@ -99,7 +90,7 @@ macro_rules! along_ids {
             row!(),
             " from clients c where ",
             fits!(),
-            " order by c.id ",
+            " and c.id >= $29 and c.id < $30 order by c.id ",
             $direction,
             " limit $28"
         )
@@ -108,7 +99,7 @@ macro_rules! along_ids {
 
 /// The few that a filter leaves, to be sorted. The limit keeps the filter the way by which they
 /// are found.
-macro_rules! few {
+macro_rules! few_by {
     ($found:literal) => {
         concat!(
             "select c.id, c.sort_name, c.last_booking_order, c.bookings_count, c.spent_minor
@@ -121,21 +112,37 @@ macro_rules! few {
     };
 }
 
+/// The few that a filter of their own columns leaves.
+macro_rules! few {
+    ($filter:literal) => {
+        concat!(
+            "select c.id, c.sort_name, c.last_booking_order, c.bookings_count, c.spent_minor
+            from clients c where ",
+            $filter,
+            " and ",
+            fits!(),
+            " limit $28"
+        )
+    };
+}
+
 statements! {
     BY_NAME = along!("sort_name", ">", "asc");
     BY_NAME_DOWN = along!("sort_name", "<", "desc");
-    BY_LAST_BOOKING = along!("last_booking_order", ">", "asc");
-    BY_LAST_BOOKING_DOWN = along!("last_booking_order", "<", "desc");
+    BY_LAST_BOOKING = along!("last_booking_order", ">", "asc",
+        " and c.last_booking_order >= $31 and c.last_booking_order < $32");
+    BY_LAST_BOOKING_DOWN = along!("last_booking_order", "<", "desc",
+        " and c.last_booking_order >= $31 and c.last_booking_order < $32");
     BY_BOOKINGS = along!("bookings_count", ">", "asc");
     BY_BOOKINGS_DOWN = along!("bookings_count", "<", "desc");
     BY_SPENT = along!("spent_minor", ">", "asc");
     BY_SPENT_DOWN = along!("spent_minor", "<", "desc");
     BY_CREATED = along_ids!("asc");
     BY_CREATED_DOWN = along_ids!("desc");
-    FEW_BY_WORD = few!("
+    FEW_BY_WORD = few_by!("
         select distinct w.client_id as id from client_words w
         where w.tenant_id = $1 and w.word >= $29 and w.word < $30");
-    FEW_BY_NUMBER = few!("
+    FEW_BY_NUMBER = few_by!("
         select client_id as id from client_identities
         where tenant_id = $1 and kind = 'phone' and value >= $20 and value < $21
         union select client_id from client_identities
@@ -144,15 +151,10 @@ statements! {
         where tenant_id = $1 and kind = 'phone' and value >= $24 and value < $25
         union select client_id from client_identities
         where tenant_id = $1 and kind = 'phone' and value >= $26 and value < $27");
-    FEW_BY_STATUS = few!("
-        select id from clients where tenant_id = $1 and status = $2 and status <> 'active'");
-    FEW_BY_SOURCE = few!("
-        select id from clients where tenant_id = $1 and first_interaction_source = $3");
-    FEW_BY_CREATED = few!("
-        select id from clients where tenant_id = $1 and id >= $4 and id < $5");
-    FEW_BY_LAST_BOOKING = few!("
-        select id from clients
-        where tenant_id = $1 and last_booking_order >= $6 and last_booking_order < $7");
+    FEW_BY_STATUS = few!("c.status = $2 and c.status <> 'active'");
+    FEW_BY_SOURCE = few!("c.first_interaction_source = $3");
+    FEW_BY_CREATED = few!("c.id >= $29 and c.id < $30");
+    FEW_BY_LAST_BOOKING = few!("c.last_booking_order >= $29 and c.last_booking_order < $30");
     BY_IDS = concat!(
         "select ", row!(), " from clients c where c.tenant_id = $1 and c.id in (
             $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
@@ -203,11 +205,11 @@ macro_rules! fetch_planned {
 macro_rules! fetch_fitting {
     ($conn:expr, $row:ty, $sql:expr, $by:expr $(, $bind:expr)* $(,)?) => { {
         let by: &Bound = $by;
+        let (ids, booked) = (by.ids_asked(), by.last_booking_asked());
         let [a, b, c, d, e, f] = [0, 1, 2, 3, 4, 5].map(|place| by.word(place));
         let [k, l, m, n] = [0, 1, 2, 3].map(|place| by.number(place));
-        fetch_planned!($conn, $row, $sql, by.tenant, by.status, by.source, by.ids.0, by.ids.1,
-            by.last_booking.0, by.last_booking.1, a.0, a.1, b.0, b.1, c.0, c.1, d.0, d.1, e.0, e.1,
-            f.0, f.1, k.0, k.1, l.0, l.1, m.0, m.1, n.0, n.1 $(, $bind)*)
+        fetch_planned!($conn, $row, $sql, by.tenant, by.status, by.source, ids.0, ids.1,
+            booked.0, booked.1, a.0, a.1, b.0, b.1, c.0, c.1, d.0, d.1, e.0, e.1, f.0, f.1, k.0, k.1, l.0, l.1, m.0, m.1, n.0, n.1 $(, $bind)*)
     } };
 }
 
@@ -235,7 +237,7 @@ pub async fn page(
 /// A page along the index of the order.
 async fn along(
     conn: &mut Conn<'_>,
-    mut bound: Bound,
+    bound: Bound,
     sort: Sort,
     start: Place,
     limit: i64,
@@ -254,14 +256,23 @@ async fn along(
     };
     let rows = match start.key {
         Key::Id => {
-            let (from, to) = &mut bound.ids;
+            // Both ends of what is read, so that nothing beyond the filter is passed over.
+            let (mut from, mut to) = bound.ids;
             if sort.descending {
-                *to = start.id.min(*to);
+                to = start.id.min(to);
             } else {
-                let next = start.id.as_u128().saturating_add(1);
-                *from = Uuid::from_u128(next).max(*from);
+                from = Uuid::from_u128(start.id.as_u128().saturating_add(1)).max(from);
             }
-            fetch_fitting!(conn, ClientRow, sql, &bound, limit)?
+            fetch_fitting!(conn, ClientRow, sql, &bound, limit, from, to)?
+        }
+        Key::Number(key) if sort.by == SortKey::LastBooking => {
+            let (from, to) = bound.last_booking;
+            let (key, id) = match sort.descending {
+                true if key >= to => (to, Uuid::nil()),
+                false if key < from => (from, Uuid::nil()),
+                _ => (key, start.id),
+            };
+            fetch_fitting!(conn, ClientRow, sql, &bound, limit, key, id, from, to)?
         }
         Key::Number(key) => fetch_fitting!(conn, ClientRow, sql, &bound, limit, key, start.id)?,
         Key::Name(key) => fetch_fitting!(conn, ClientRow, sql, &bound, limit, key, start.id)?,
@@ -281,8 +292,14 @@ async fn few(conn: &mut Conn<'_>, bound: &mut Bound, sort: Sort) -> Result<Optio
         Way::Number => fetch_fitting!(conn, Found, FEW_BY_NUMBER, bound, most)?,
         Way::Status => fetch_fitting!(conn, Found, FEW_BY_STATUS, bound, most)?,
         Way::Source => fetch_fitting!(conn, Found, FEW_BY_SOURCE, bound, most)?,
-        Way::Created => fetch_fitting!(conn, Found, FEW_BY_CREATED, bound, most)?,
-        Way::LastBooking => fetch_fitting!(conn, Found, FEW_BY_LAST_BOOKING, bound, most)?,
+        Way::Created => {
+            let (from, to) = bound.ids;
+            fetch_fitting!(conn, Found, FEW_BY_CREATED, bound, most, from, to)?
+        }
+        Way::LastBooking => {
+            let (from, to) = bound.last_booking;
+            fetch_fitting!(conn, Found, FEW_BY_LAST_BOOKING, bound, most, from, to)?
+        }
     };
     Ok(Some(found.into_iter().map(|found| place_of(sort, found)).collect()))
 }

@@ -6,13 +6,16 @@ use uuid::Uuid;
 
 statements! {
     COUNT = "
-        select first_interaction_source, status, cast(count(*) as bigint),
-            cast(sum(case when first_interaction_at >= $2 and first_interaction_at < $3
-                then 1 else 0 end) as bigint),
-            cast(sum(case when first_interaction_at >= $3 and first_interaction_at < $4
-                then 1 else 0 end) as bigint)
+        select first_interaction_source, status, cast(count(*) as bigint)
         from clients where tenant_id = $1
         group by first_interaction_source, status";
+    COUNT_NEW = "
+        select cast(count(*) as bigint),
+            cast(coalesce(sum(case when first_interaction_at >= $3 then 1 else 0 end), 0) as bigint)
+        from clients
+        where tenant_id = $1 and first_interaction_source in ('voice', 'web', 'whatsapp')
+            and status in ('active', 'inactive', 'blocked')
+            and first_interaction_at >= $2 and first_interaction_at < $4";
     SUMS = "
         select status, payment_status, currency, cast(count(*) as bigint),
             cast(count(amount_minor) as bigint),
@@ -39,15 +42,11 @@ statements! {
         order by booking_at limit 1";
 }
 
-/// How many clients of one source and state there are.
+/// How many clients a tenant has.
 #[derive(Clone, Debug)]
-pub struct Count {
-    /// A word of `Channel`.
-    pub source: String,
-    /// A word of `ClientStatus`.
-    pub status: String,
-    /// All of them.
-    pub all: i64,
+pub struct Counts {
+    /// By source and state: words of `Channel` and `ClientStatus`.
+    pub by_source_and_status: Vec<(String, String, i64)>,
     /// Whose first interaction was last month.
     pub last_month: i64,
     /// Whose first interaction was this month.
@@ -63,17 +62,11 @@ pub async fn count(
     conn: &mut Conn<'_>,
     tenant: Uuid,
     [last, this, next]: [DateTime<Utc>; 3],
-) -> Result<Vec<Count>> {
-    type Row = (String, String, i64, i64, i64);
-    let rows = fetch_all!(conn, Row, COUNT, tenant, last, this, next)?;
-    let count = |(source, status, all, last_month, this_month)| Count {
-        source,
-        status,
-        all,
-        last_month,
-        this_month,
-    };
-    Ok(rows.into_iter().map(count).collect())
+) -> Result<Counts> {
+    let by_source_and_status = fetch_all!(conn, (String, String, i64), COUNT, tenant)?;
+    let new = fetch_optional!(conn, (i64, i64), COUNT_NEW, tenant, last, this, next)?;
+    let (both, this_month) = new.unwrap_or_default();
+    Ok(Counts { by_source_and_status, last_month: both - this_month, this_month })
 }
 
 /// A client's bookings of one state, state of payment and currency.

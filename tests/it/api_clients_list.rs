@@ -222,4 +222,15 @@ both_engines! {
         assert_eq!(other.delete(&format!("clients/{id}")).await.status, 404);
         assert_eq!(other.get("clients/phone:0871110001").await.status, 404);
     }
+
+    async fn clients_of_an_older_program_are_found_after_the_next_start(db: TestDb) {
+        let app = TestApp::start(&db).await;
+        let desk = salon(&app).await;
+        db.run("delete from client_words; update clients set sort_name = null").await;
+        assert_eq!(desk.names("q=aine").await, Vec::<String>::new());
+        db.run("update installation set number = 0 where name = 'client_words'").await;
+        app.db.migrate().await.unwrap();
+        assert_eq!(desk.names("q=aine").await, ["Anne-Marie", "Áine"]);
+        assert_eq!(desk.names("sort=name").await.len(), 5);
+    }
 }

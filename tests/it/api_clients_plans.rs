@@ -40,20 +40,18 @@ async fn tenant(db: &TestDb) -> Uuid {
 /// What a page of clients binds: a tenant and no filter, but what it is found by.
 fn values(db: &TestDb, tenant: &str, name: &str) -> Vec<String> {
     let null = || "null".to_owned();
-    let mut values: Vec<String> = std::iter::repeat_with(null).take(30).collect();
+    let mut values: Vec<String> = std::iter::repeat_with(null).take(32).collect();
     let mut set = |number: usize, value: &str| value.clone_into(&mut values[number - 1]);
     let bytes = |text: &str| match db.engine {
         Engine::Sqlite => format!("cast('{text}' as blob)"),
         Engine::Postgres => format!("'{text}'::bytea"),
     };
     set(1, tenant);
-    set(4, &db.literal(Uuid::nil()));
-    set(5, &db.literal(Uuid::max()));
-    set(6, "-9223372036854775807");
-    set(7, "9223372036854775807");
     set(28, "26");
     set(30, &db.literal(Uuid::nil()));
     set(29, if name.contains("NAME") { "'a'" } else { "1000" });
+    set(31, "0");
+    set(32, "9223372036854775807");
     match name {
         "FEW_BY_WORD" => (set(29, &bytes("bname7")), set(30, &bytes("bname7z"))).1,
         "FEW_BY_NUMBER" => {
@@ -64,8 +62,14 @@ fn values(db: &TestDb, tenant: &str, name: &str) -> Vec<String> {
         }
         "FEW_BY_STATUS" => set(2, "'inactive'"),
         "FEW_BY_SOURCE" => set(3, "'whatsapp'"),
-        "FEW_BY_CREATED" => set(4, &db.literal(Uuid::max())),
-        "FEW_BY_LAST_BOOKING" => set(6, "149000000000"),
+        "FEW_BY_CREATED" => {
+            (set(29, &db.literal(Uuid::max())), set(30, &db.literal(Uuid::max()))).1
+        }
+        "BY_CREATED" | "BY_CREATED_DOWN" => {
+            set(29, &db.literal(Uuid::nil()));
+            set(30, &db.literal(Uuid::max()));
+        }
+        "FEW_BY_LAST_BOOKING" => (set(29, "149000000000"), set(30, "149990000000")).1,
         "BY_IDS" => {
             values = std::iter::repeat_with(|| db.literal(Uuid::nil())).take(102).collect();
             tenant.clone_into(&mut values[0]);

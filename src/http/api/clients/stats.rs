@@ -6,7 +6,7 @@ use crate::http::Shared;
 use crate::http::extract::access::Records;
 use crate::http::openapi::{Refusals, TenantPath};
 use crate::http::problem::Problem;
-use crate::storage::client_stats::{self, Count};
+use crate::storage::client_stats::{self, Counts};
 use actix_web::web::{Data, Json};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -36,20 +36,20 @@ struct BySource {
 }
 
 impl StatsJson {
-    fn of(counts: &[Count]) -> Self {
-        let total = |of: &dyn Fn(&Count) -> i64| counts.iter().map(of).sum();
+    fn of(counts: &Counts) -> Self {
+        let all = || counts.by_source_and_status.iter();
         let came = |source: Channel| {
-            let theirs = counts.iter().filter(|count| count.source == source.as_str());
-            theirs.map(|count| count.all).sum::<i64>()
+            let theirs = all().filter(|(of, ..)| of == source.as_str());
+            theirs.map(|(.., count)| count).sum::<i64>()
         };
-        let active = ClientStatus::Active.as_str();
+        let active = all().filter(|(_, status, _)| status == ClientStatus::Active.as_str());
         let most = Channel::ALL.iter().map(|source| came(*source)).max().filter(|most| *most > 0);
         let top = Channel::ALL.iter().find(|source| Some(came(**source)) == most);
         Self {
-            total_clients: total(&|count| count.all),
-            active_clients: total(&|count| if count.status == active { count.all } else { 0 }),
-            new_this_month: total(&|count| count.this_month),
-            new_last_month: total(&|count| count.last_month),
+            total_clients: all().map(|(.., count)| count).sum(),
+            active_clients: active.map(|(.., count)| count).sum(),
+            new_this_month: counts.this_month,
+            new_last_month: counts.last_month,
             by_source: BySource {
                 voice: came(Channel::Voice),
                 web: came(Channel::Web),
