@@ -63,7 +63,8 @@ fn values(db: &TestDb, tenant: &str, name: &str) -> Vec<String> {
         "FEW_BY_STATUS" => set(2, "'inactive'"),
         "FEW_BY_SOURCE" => set(3, "'whatsapp'"),
         "FEW_BY_CREATED" => {
-            (set(29, &db.literal(Uuid::max())), set(30, &db.literal(Uuid::max()))).1;
+            set(29, &db.literal(Uuid::max()));
+            set(30, &db.literal(Uuid::max()));
         }
         "BY_CREATED" | "BY_CREATED_DOWN" => {
             set(29, &db.literal(Uuid::nil()));
