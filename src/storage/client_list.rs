@@ -3,7 +3,7 @@
 //! A page is read along the index of its order, past the rows that don't fit. Where one of the
 //! filters leaves only a few clients, that could pass over all of the others: then the few are
 //! read and sorted here instead. How many a filter leaves is counted first, but never further
-//! than [`FEW`].
+//! than `FEW`.
 
 use super::client_counts::{FEW, Way, narrowest};
 use super::client_filter::{Bound, Filter, Key, Place, Sort, SortKey};
