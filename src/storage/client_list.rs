@@ -8,7 +8,7 @@
 use super::client_counts::{FEW, Way, narrowest};
 use super::client_filter::{Bound, Filter, Key, Place, Sort, SortKey};
 use super::clients::ClientRow;
-use super::{Conn, Result, statements};
+use super::{Conn, Raw, Result, statements};
 use uuid::Uuid;
 
 /// How many rows are read by their ids at once: the most that a page has, and one.
@@ -192,10 +192,10 @@ fn place_of(sort: Sort, found: Found) -> Place {
 /// for them each time, where it would come to plan once for any.
 macro_rules! fetch_planned {
     ($conn:expr, $row:ty, $sql:expr $(, $bind:expr)* $(,)?) => {
-        match $conn {
-            $crate::storage::Conn::Sqlite(c) => sqlx::query_as::<_, $row>($sql)$(.bind($bind))*
+        match $conn.settled().await? {
+            $crate::storage::Raw::Sqlite(c) => sqlx::query_as::<_, $row>($sql)$(.bind($bind))*
                 .fetch_all(&mut **c).await,
-            $crate::storage::Conn::Postgres(c) => sqlx::query_as::<_, $row>($sql)$(.bind($bind))*
+            $crate::storage::Raw::Postgres(c) => sqlx::query_as::<_, $row>($sql)$(.bind($bind))*
                 .persistent(false).fetch_all(&mut **c).await,
         }
     };
@@ -331,15 +331,15 @@ async fn of_few(
 async fn by_ids(conn: &mut Conn<'_>, tenant: Uuid, ids: &[Uuid]) -> Result<Vec<ClientRow>> {
     let Some(first) = ids.first() else { return Ok(Vec::new()) };
     let all = (0..AT_ONCE).map(|place| *ids.get(place).unwrap_or(first));
-    let rows = match conn {
-        Conn::Sqlite(c) => {
+    let rows = match conn.settled().await? {
+        Raw::Sqlite(c) => {
             let mut query = sqlx::query_as(BY_IDS).bind(tenant);
             for id in all {
                 query = query.bind(id);
             }
             query.fetch_all(&mut **c).await
         }
-        Conn::Postgres(c) => {
+        Raw::Postgres(c) => {
             let mut query = sqlx::query_as(BY_IDS).bind(tenant);
             for id in all {
                 query = query.bind(id);

@@ -7,9 +7,11 @@ mod aliases;
 pub mod alikes;
 pub mod archive;
 pub mod audit;
+mod batch;
 pub mod beside;
 pub mod booking_lists;
 pub mod bookings;
+mod bulk;
 pub mod client_counts;
 pub mod client_filter;
 pub mod client_list;
@@ -44,6 +46,7 @@ pub mod words;
 
 pub use error::{Error, Result};
 
+use batch::Batch;
 use chrono::{DateTime, Utc};
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::{PgConnection, PgPool, SqliteConnection, SqlitePool};
@@ -63,10 +66,10 @@ macro_rules! statements {
 /// Runs a statement and says how many rows it touched.
 macro_rules! execute {
     ($conn:expr, $sql:expr $(, $bind:expr)* $(,)?) => {
-        match $conn {
-            $crate::storage::Conn::Sqlite(c) => sqlx::query($sql)$(.bind($bind))*
+        match $conn.written().await? {
+            $crate::storage::Raw::Sqlite(c) => sqlx::query($sql)$(.bind($bind))*
                 .execute(&mut **c).await.map(|done| done.rows_affected()),
-            $crate::storage::Conn::Postgres(c) => sqlx::query($sql)$(.bind($bind))*
+            $crate::storage::Raw::Postgres(c) => sqlx::query($sql)$(.bind($bind))*
                 .execute(&mut **c).await.map(|done| done.rows_affected()),
         }
     };
@@ -75,10 +78,10 @@ macro_rules! execute {
 /// Reads all rows as `$row`.
 macro_rules! fetch_all {
     ($conn:expr, $row:ty, $sql:expr $(, $bind:expr)* $(,)?) => {
-        match $conn {
-            $crate::storage::Conn::Sqlite(c) => sqlx::query_as::<_, $row>($sql)$(.bind($bind))*
+        match $conn.settled().await? {
+            $crate::storage::Raw::Sqlite(c) => sqlx::query_as::<_, $row>($sql)$(.bind($bind))*
                 .fetch_all(&mut **c).await,
-            $crate::storage::Conn::Postgres(c) => sqlx::query_as::<_, $row>($sql)$(.bind($bind))*
+            $crate::storage::Raw::Postgres(c) => sqlx::query_as::<_, $row>($sql)$(.bind($bind))*
                 .fetch_all(&mut **c).await,
         }
     };
@@ -87,10 +90,10 @@ macro_rules! fetch_all {
 /// Reads the first row as `$row`, if there is one.
 macro_rules! fetch_optional {
     ($conn:expr, $row:ty, $sql:expr $(, $bind:expr)* $(,)?) => {
-        match $conn {
-            $crate::storage::Conn::Sqlite(c) => sqlx::query_as::<_, $row>($sql)$(.bind($bind))*
+        match $conn.settled().await? {
+            $crate::storage::Raw::Sqlite(c) => sqlx::query_as::<_, $row>($sql)$(.bind($bind))*
                 .fetch_optional(&mut **c).await,
-            $crate::storage::Conn::Postgres(c) => sqlx::query_as::<_, $row>($sql)$(.bind($bind))*
+            $crate::storage::Raw::Postgres(c) => sqlx::query_as::<_, $row>($sql)$(.bind($bind))*
                 .fetch_optional(&mut **c).await,
         }
     };
@@ -118,6 +121,21 @@ pub fn all_statements() -> Vec<(&'static str, &'static str, &'static str)> {
     files.into_iter().flat_map(named).collect()
 }
 
+/// Every statement over many rows, by file and name, as `sqlite` or `postgres` has it.
+#[must_use]
+pub fn bulk_statements(engine: &str) -> Vec<(&'static str, &'static str, &'static str)> {
+    /// Those of each file.
+    macro_rules! bulks {
+        ($($file:ident),+ $(,)?) => { [$((stringify!($file), $file::BULK)),+] };
+    }
+    let files = bulks![beside, bookings, clients, events, leads, mappings, reviews, sightings, words];
+    let text = |bulk: &bulk::Bulk| bulk.text(engine);
+    let named = |(file, list): (&'static str, &[(&'static str, &'static bulk::Bulk)])| {
+        list.iter().map(|(name, bulk)| (file, *name, text(bulk))).collect::<Vec<_>>()
+    };
+    files.into_iter().flat_map(named).collect()
+}
+
 /// A database: SQLite in one file, or PostgreSQL.
 #[derive(Clone, Debug)]
 pub enum Db {
@@ -134,18 +152,28 @@ pub enum Db {
 }
 
 /// A connection in use, of either engine: what every function of this module takes.
-pub enum Conn<'a> {
-    /// SQLite.
+pub struct Conn<'a> {
+    raw: Raw<'a>,
+    batch: Option<&'a mut Batch>,
+}
+
+/// The connection itself.
+pub(crate) enum Raw<'a> {
     Sqlite(&'a mut SqliteConnection),
-    /// PostgreSQL.
     Postgres(&'a mut PgConnection),
 }
 
 /// A write transaction; dropped without [`Tx::commit`] it is undone.
-pub enum Tx {
-    /// SQLite, begun immediate: it holds the write lock.
+pub struct Tx {
+    open: Open,
+    batch: Option<Box<Batch>>,
+}
+
+/// A transaction that is open.
+enum Open {
+    /// Begun immediate: it holds the write lock.
     Sqlite(sqlx::Transaction<'static, sqlx::Sqlite>),
-    /// PostgreSQL, read committed.
+    /// Read committed.
     Postgres(sqlx::Transaction<'static, sqlx::Postgres>),
 }
 
@@ -202,10 +230,21 @@ impl Db {
     /// # Errors
     /// [`Error::Unavailable`] when no connection is to be had.
     pub async fn begin(&self) -> Result<Tx> {
-        Ok(match self {
-            Self::Sqlite { write, .. } => Tx::Sqlite(write.begin_with("begin immediate").await?),
-            Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
-        })
+        let open = match self {
+            Self::Sqlite { write, .. } => Open::Sqlite(write.begin_with("begin immediate").await?),
+            Self::Postgres(pool) => Open::Postgres(pool.begin().await?),
+        };
+        Ok(Tx { open, batch: None })
+    }
+
+    /// Begins a write transaction of many events, which can be read for ahead
+    /// (`read_ahead` of the tables' modules) and whose rows are written together.
+    ///
+    /// # Errors
+    /// As [`Db::begin`].
+    pub async fn begin_batch(&self) -> Result<Tx> {
+        let Tx { open, .. } = self.begin().await?;
+        Ok(Tx { open, batch: Some(Box::default()) })
     }
 
     /// Takes a connection for reading.
@@ -288,10 +327,11 @@ impl Db {
 impl Tx {
     /// The connection, for the functions of this module.
     pub fn conn(&mut self) -> Conn<'_> {
-        match self {
-            Self::Sqlite(t) => Conn::Sqlite(t),
-            Self::Postgres(t) => Conn::Postgres(t),
-        }
+        let raw = match &mut self.open {
+            Open::Sqlite(t) => Raw::Sqlite(t),
+            Open::Postgres(t) => Raw::Postgres(t),
+        };
+        Conn { raw, batch: self.batch.as_deref_mut() }
     }
 
     /// Makes it durable: when this returns, what was written survives a power cut.
@@ -299,10 +339,11 @@ impl Tx {
     /// # Errors
     /// As the database says; nothing is stored then, unless the connection broke in the very
     /// moment of committing: a repeat finds out.
-    pub async fn commit(self) -> Result<()> {
-        match self {
-            Self::Sqlite(t) => t.commit().await?,
-            Self::Postgres(t) => t.commit().await?,
+    pub async fn commit(mut self) -> Result<()> {
+        self.conn().settled().await?;
+        match self.open {
+            Open::Sqlite(t) => t.commit().await?,
+            Open::Postgres(t) => t.commit().await?,
         }
         Ok(())
     }
@@ -311,9 +352,10 @@ impl Tx {
 impl Reader {
     /// The connection, for the functions of this module.
     pub fn conn(&mut self) -> Conn<'_> {
-        match self {
-            Self::Sqlite(c) => Conn::Sqlite(c),
-            Self::Postgres(c) => Conn::Postgres(c),
-        }
+        let raw = match self {
+            Self::Sqlite(c) => Raw::Sqlite(c),
+            Self::Postgres(c) => Raw::Postgres(c),
+        };
+        Conn { raw, batch: None }
     }
 }
