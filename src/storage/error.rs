@@ -46,6 +46,12 @@ impl Error {
         matches!(self, Self::Unavailable(_))
     }
 
+    /// The same kind of failure for another event of the transaction.
+    #[must_use]
+    pub(crate) fn same_again(&self) -> Self {
+        Self::Unavailable(sqlx::Error::Io(std::io::Error::other(self.to_string())))
+    }
+
     /// True when the whole transaction is to be run again.
     #[must_use]
     pub fn is_conflict(&self) -> bool {

@@ -24,7 +24,8 @@ pub async fn lock(conn: &mut Conn<'_>, tenant: Uuid, identities: &[String]) -> R
 /// When the database fails.
 pub async fn lock_all(conn: &mut Conn<'_>, identities: &[(Uuid, &str)]) -> Result<()> {
     if let Raw::Postgres(c) = &mut conn.raw {
-        let mut keys: Vec<i64> = identities.iter().map(|(tenant, text)| number(*tenant, text)).collect();
+        let mut keys: Vec<i64> =
+            identities.iter().map(|(tenant, text)| number(*tenant, text)).collect();
         keys.sort_unstable();
         keys.dedup();
         sqlx::query(LOCK).bind(keys).execute(&mut **c).await?;

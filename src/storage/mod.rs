@@ -128,7 +128,8 @@ pub fn bulk_statements(engine: &str) -> Vec<(&'static str, &'static str, &'stati
     macro_rules! bulks {
         ($($file:ident),+ $(,)?) => { [$((stringify!($file), $file::BULK)),+] };
     }
-    let files = bulks![beside, bookings, clients, events, leads, mappings, reviews, sightings, words];
+    let files =
+        bulks![beside, bookings, clients, events, leads, mappings, reviews, sightings, words];
     let text = |bulk: &bulk::Bulk| bulk.text(engine);
     let named = |(file, list): (&'static str, &[(&'static str, &'static bulk::Bulk)])| {
         list.iter().map(|(name, bulk)| (file, *name, text(bulk))).collect::<Vec<_>>()

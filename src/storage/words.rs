@@ -1,7 +1,7 @@
 //! The words by which clients are found.
 
-use super::clients::ClientRow;
 use super::bulk::{Rows, bulk};
+use super::clients::ClientRow;
 use super::{Conn, Db, Raw, Result, execute, fetch_all, fetch_optional, statements};
 use uuid::Uuid;
 

@@ -66,7 +66,7 @@ impl Tracker {
         };
         let supplied = supplied(row, set)?;
         check(&taken, &supplied)?;
-        Ok(self.replay(&taken, row.id, &supplied).await?)
+        Ok(self.replay(taken, row.id, supplied).await?)
     }
 
     /// Whose the event is, and where its connection's callers put what.

@@ -147,8 +147,8 @@ impl Tracker {
             map: None,
             held: None,
         };
-        let none = BTreeMap::new();
-        let mut work = self.read(&taken, ids::new(taken.received_at), &none, false);
+        let id = ids::new(taken.received_at);
+        let mut work = self.read(taken, id, BTreeMap::new(), false);
         work.terms = terms;
         let answer = self.run(&work).await?;
         answer.booking_id.ok_or_else(unreadable)

@@ -115,14 +115,14 @@ fn target(sighting: &Sighting) -> Option<DateTime<Utc>> {
 }
 
 /// Every start that a sighting names: where its booking was, is, or is to be.
-fn starts(sighting: &Sighting) -> Vec<DateTime<Utc>> {
+pub(super) fn starts(sighting: &Sighting) -> Vec<DateTime<Utc>> {
     let told = telling(sighting).map(|t| t.appointment_date_time);
     let Keys { start_at, target_at, .. } = keys(sighting);
     start_at.into_iter().chain(told).chain(target_at).collect()
 }
 
 /// The call or message that a sighting was told in, and the one that its change names.
-fn contexts(sighting: &Sighting) -> impl Iterator<Item = String> {
+pub(super) fn contexts(sighting: &Sighting) -> impl Iterator<Item = String> {
     let named = match &sighting.says {
         Says::Change(change) => match &change.of {
             ChangeOf::Context(context) => Some(context.clone()),

@@ -97,6 +97,7 @@ impl From<TrackError> for Refusal {
         match error {
             TrackError::KeyReused { event_id } => Self::KeyReused(event_id),
             TrackError::Denied(denied) => Self::Unavailable(Some(Box::new(denied))),
+            TrackError::Busy => Self::Unavailable(None),
             TrackError::Unavailable(cause) => Self::Unavailable(Some(Box::new(cause))),
         }
     }
@@ -203,7 +204,7 @@ impl Intake {
             };
             answers.push(answer);
         }
-        let mut tracked = self.tracker.track_all(&taken).await?.into_iter();
+        let mut tracked = self.tracker.track_all(taken).await?.into_iter();
         Ok(answers.into_iter().filter_map(|known| known.or_else(|| tracked.next())).collect())
     }
 

@@ -20,6 +20,7 @@ pub mod resolve;
 pub mod seeding;
 
 mod accounts;
+mod ahead;
 mod asked;
 mod batch;
 mod clashes;
@@ -28,6 +29,7 @@ mod gather;
 mod inbox;
 mod outcome;
 mod people_rows;
+mod queue;
 mod repeat;
 mod reworded;
 mod route;
@@ -39,26 +41,31 @@ mod write;
 
 use crate::clock::Clock;
 use crate::domain::channel::EventStatus;
-use crate::domain::ids;
 use crate::domain::sighting::Sighting;
 use crate::domain::tenant::TenantSettings;
 use crate::sources::fieldmap::FieldMap;
 use crate::sources::{Item, Manners, Source};
 use crate::storage::seal::MasterKey;
 use crate::storage::{self, Conn, Db, Error, events, leads, locks};
+use ahead::read_ahead;
 use answer::{Answer, BookingAnswer};
 use by_hand::Denied;
 use chrono::{DateTime, Utc};
 use gather::{Stopped, gather};
 use outcome::Decided;
+use queue::{Outcome, Queue};
 use repeat::Repeat;
 use resolve::Resolution;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::runtime::Handle;
 use uuid::Uuid;
 use work::{Work, told_at};
 use write::{Plan, Write};
+
+/// From how many events on it pays to read ahead for them.
+const WORTH_READING_AHEAD: usize = 2;
 
 /// How often a transaction that met another is run again before it counts as failed.
 const ATTEMPTS: u32 = 12;
@@ -92,6 +99,9 @@ pub enum TrackError {
     /// The database is away: nothing is stored, the caller is to come again.
     #[error("the database is not available")]
     Unavailable(#[source] Error),
+    /// More events wait than can be kept in memory: the caller is to come again.
+    #[error("too many deliveries wait to be stored")]
+    Busy,
     /// The caller's own key was used before with another body.
     #[error("this key was used before with another body")]
     KeyReused {
@@ -109,13 +119,20 @@ pub struct Tracker {
     db: Db,
     key: MasterKey,
     clock: Clock,
+    queue: Queue,
+    runtime: Handle,
 }
 
 impl Tracker {
-    /// A tracker on this database; `key` hashes delivery keys.
+    /// A tracker on this database; `key` hashes delivery keys. It writes on the runtime in which
+    /// it is made.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
     #[must_use]
     pub fn new(db: Db, key: MasterKey, clock: Clock) -> Self {
-        Self { db, key, clock }
+        let (queue, runtime) = (Queue::new(db.engine()), Handle::current());
+        Self { db, key, clock, queue, runtime }
     }
 
     /// Tracks one event: what it says is stored with it in one transaction, or it is kept with
@@ -123,11 +140,10 @@ impl Tracker {
     ///
     /// # Errors
     /// [`TrackError::Unavailable`] when nothing could be stored, [`TrackError::KeyReused`] when
-    /// the caller's key belongs to another body.
-    pub async fn track(&self, taken: &Taken) -> Result<Answer, TrackError> {
-        let none = BTreeMap::new();
-        let work = self.read(taken, ids::new(taken.received_at), &none, false);
-        self.run(&work).await
+    /// the caller's key belongs to another body, [`TrackError::Busy`] when too many wait.
+    pub async fn track(&self, taken: Taken) -> Result<Answer, TrackError> {
+        let answers = self.track_all(vec![taken]).await?;
+        answers.into_iter().next().ok_or(TrackError::Busy)
     }
 
     /// Reads a stored event again, with the fields that a person supplied, and tracks it under
@@ -137,9 +153,9 @@ impl Tracker {
     /// As [`Tracker::track`].
     pub async fn replay(
         &self,
-        taken: &Taken,
+        taken: Taken,
         event_id: Uuid,
-        overrides: &BTreeMap<String, String>,
+        overrides: BTreeMap<String, String>,
     ) -> Result<Answer, TrackError> {
         let work = self.read(taken, event_id, overrides, true);
         self.run(&work).await
@@ -147,17 +163,19 @@ impl Tracker {
 
     /// Runs the transaction until it is through: again when another was in the way, and with
     /// more locks when more turned out to be involved.
-    async fn run(&self, work: &Work<'_>) -> Result<Answer, TrackError> {
-        let mut locked = work.locks();
+    async fn run(&self, work: &Work) -> Result<Answer, TrackError> {
+        let mut locked = Locks::default();
+        locked.add(work.tenant(), work.locks());
         let mut failure = None;
         for attempt in 0..ATTEMPTS {
-            match self.attempt(std::slice::from_ref(work), &locked).await {
-                Ok(answers) => {
-                    if let Some(answer) = answers.into_iter().next() {
-                        return Ok(answer);
+            match self.attempt(&[work], &locked).await {
+                Ok(Attempt::Done(outcomes)) => {
+                    if let Some(outcome) = outcomes.into_iter().next() {
+                        return outcome;
                     }
                 }
-                Err(Trouble::Relock(more)) => locked.extend(more),
+                Ok(Attempt::Relock(more)) => locked.extend(more),
+                Err(Trouble::Relock(more)) => locked.add(work.tenant(), more),
                 Err(Trouble::Track(error)) => return Err(error),
                 Err(Trouble::Storage(error)) if error.is_unavailable() => {
                     return Err(TrackError::Unavailable(error));
@@ -180,11 +198,7 @@ impl Tracker {
     }
 
     /// What says it can't be stored for good is kept raw, so that nothing acknowledged is lost.
-    async fn keep_failed(
-        &self,
-        work: &Work<'_>,
-        failure: Option<Error>,
-    ) -> Result<Answer, TrackError> {
+    async fn keep_failed(&self, work: &Work, failure: Option<Error>) -> Result<Answer, TrackError> {
         let tenant = work.taken.tenant.id;
         let cause = failure.as_ref().map(outcome::cause).unwrap_or_default();
         tracing::error!(%tenant, event = %work.event_id, cause, "an event could not be tracked");
@@ -200,47 +214,47 @@ impl Tracker {
         }
     }
 
-    /// Tracks events of one tenant in one transaction, each as if those before it had come alone.
-    async fn attempt(
-        &self,
-        works: &[Work<'_>],
-        locked: &BTreeSet<String>,
-    ) -> Result<Vec<Answer>, Trouble> {
+    /// Tracks events in one transaction, each as if those before it had come alone.
+    async fn attempt(&self, works: &[&Work], locked: &Locks) -> Result<Attempt, Trouble> {
         let begun = Instant::now();
-        let mut tx = self.db.begin().await?;
+        let mut tx = self.db.begin_batch().await?;
         let conn = &mut tx.conn();
-        if let Some(first) = works.first() {
-            let names: Vec<String> = locked.iter().cloned().collect();
-            locks::lock(conn, first.taken.tenant.id, &names).await?;
-        }
-        let (mut done, mut wanted) = (Vec::with_capacity(works.len()), BTreeSet::new());
-        for work in works {
-            match self.step(conn, work, locked).await {
-                Ok(step) => done.push(step),
+        locks::lock_all(conn, &locked.all()).await?;
+        let (mut done, mut wanted) = (Vec::with_capacity(works.len()), Locks::default());
+        let mut is_read = false;
+        for (place, work) in works.iter().enumerate() {
+            if works.len() - place >= WORTH_READING_AHEAD && (!is_read || conn.take_stale()) {
+                read_ahead(conn, works.get(place..).unwrap_or_default()).await?;
+                is_read = true;
+            }
+            match self.step(conn, work, locked.of(work.tenant())).await {
+                Ok(step) => done.push(Ok(step)),
                 // The others may want more as well: all of it is locked in the next attempt.
-                Err(Trouble::Relock(more)) => wanted.extend(more),
+                Err(Trouble::Relock(more)) => wanted.add(work.tenant(), more),
+                // Nothing was written of it.
+                Err(Trouble::Track(error @ TrackError::KeyReused { .. })) => done.push(Err(error)),
                 Err(trouble) => return Err(trouble),
             }
         }
         if !wanted.is_empty() {
-            return Err(Trouble::Relock(wanted));
+            return Ok(Attempt::Relock(wanted));
         }
         tx.commit().await?;
-        let answer = |(step, work): (Step, &Work<'_>)| match step {
-            Step::Known(answer) => answer,
+        let outcome = |(step, work): (Result<Step, TrackError>, &&Work)| match step? {
+            Step::Known(answer) => Ok(answer),
             Step::Decided(decided) => {
                 decided.log(work, begun.elapsed());
-                decided.answer
+                Ok(decided.answer)
             }
         };
-        Ok(done.into_iter().zip(works).map(answer).collect())
+        Ok(Attempt::Done(done.into_iter().zip(works).map(outcome).collect()))
     }
 
     /// One event, within the transaction: what its repeat is answered, or what it came to.
     async fn step(
         &self,
         conn: &mut Conn<'_>,
-        work: &Work<'_>,
+        work: &Work,
         locked: &BTreeSet<String>,
     ) -> Result<Step, Trouble> {
         let mut key = work.key_hash.as_deref();
@@ -260,7 +274,7 @@ impl Tracker {
     async fn decide_and_write(
         &self,
         conn: &mut Conn<'_>,
-        work: &Work<'_>,
+        work: &Work,
         key: Option<&str>,
         locked: &BTreeSet<String>,
     ) -> Result<Decided, Trouble> {
@@ -298,7 +312,7 @@ impl Tracker {
         write.settle_reviews(&work.contexts(), work.event_id, &mut decided.answer).await?;
         if let Some(lead) = lead {
             let (id, now) = (work.event_id, self.clock.now());
-            leads::count_interaction(conn, tenant, lead, id, told_at(work.taken), now).await?;
+            leads::count_interaction(conn, tenant, lead, id, told_at(&work.taken), now).await?;
         }
         work.terms.note(conn, tenant, decided.answer.booking_id, self.clock.now()).await?;
         Ok(decided)
@@ -308,7 +322,7 @@ impl Tracker {
     async fn keep_apart(
         &self,
         conn: &mut Conn<'_>,
-        work: &Work<'_>,
+        work: &Work,
         key: Option<&str>,
     ) -> Result<Decided, Trouble> {
         let decided = Decided::too_many(work.event_id);
@@ -319,12 +333,12 @@ impl Tracker {
     async fn store_event(
         &self,
         conn: &mut Conn<'_>,
-        work: &Work<'_>,
+        work: &Work,
         decided: &Decided,
         key: Option<&str>,
     ) -> storage::Result<()> {
-        let (taken, item) = (work.taken, &work.taken.item);
-        let row = decided.row(work.overrides)?;
+        let (taken, item) = (&work.taken, &work.taken.item);
+        let row = decided.row(&work.overrides)?;
         let now = self.clock.now();
         if work.again {
             return events::update(conn, taken.tenant.id, work.event_id, &row.outcome(), now).await;
@@ -349,12 +363,53 @@ impl Tracker {
     }
 }
 
+/// What a transaction has locked: names, by their tenant.
+#[derive(Debug, Default)]
+struct Locks(BTreeMap<Uuid, BTreeSet<String>>);
+
+impl Locks {
+    fn add(&mut self, tenant: Uuid, names: impl IntoIterator<Item = String>) {
+        self.0.entry(tenant).or_default().extend(names);
+    }
+
+    fn extend(&mut self, more: Self) {
+        for (tenant, names) in more.0 {
+            self.add(tenant, names);
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Those of one tenant.
+    fn of(&self, tenant: Uuid) -> &BTreeSet<String> {
+        const NONE: &BTreeSet<String> = &BTreeSet::new();
+        self.0.get(&tenant).unwrap_or(NONE)
+    }
+
+    fn all(&self) -> Vec<(Uuid, &str)> {
+        self.0
+            .iter()
+            .flat_map(|(tenant, names)| names.iter().map(|name| (*tenant, name.as_str())))
+            .collect()
+    }
+}
+
 /// What became of an event in a transaction that is not through yet.
 enum Step {
     /// It is known: this was answered.
     Known(Answer),
     /// It was decided and written.
     Decided(Box<Decided>),
+}
+
+/// What became of one attempt at a transaction.
+enum Attempt {
+    /// It is through.
+    Done(Vec<Outcome>),
+    /// More has to be locked first.
+    Relock(Locks),
 }
 
 /// Why one attempt at the transaction stopped.
@@ -372,7 +427,7 @@ impl From<Error> for Trouble {
 
 /// What became of the event, as far as its bookings decide it.
 fn decide(
-    work: &Work<'_>,
+    work: &Work,
     fresh: &[Sighting],
     kept: Vec<BookingAnswer>,
     resolution: &Resolution,

@@ -13,21 +13,26 @@ use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 /// One event on its way: read, with its hashes.
-pub(super) struct Work<'a> {
-    pub(super) taken: &'a Taken,
+pub(super) struct Work {
+    pub(super) taken: Taken,
     pub(super) event_id: Uuid,
     pub(super) key_hash: Option<String>,
     pub(super) body_hash: String,
     pub(super) mapped: Vec<Mapped>,
     pub(super) sightings: Vec<Sighting>,
-    pub(super) overrides: &'a BTreeMap<String, String>,
+    pub(super) overrides: BTreeMap<String, String>,
     /// True for an event that is stored already and read again.
     pub(super) again: bool,
     /// On what terms it is tracked.
     pub(super) terms: Terms,
 }
 
-impl Work<'_> {
+impl Work {
+    /// Whose it is.
+    pub(super) fn tenant(&self) -> Uuid {
+        self.taken.tenant.id
+    }
+
     /// What to lock before anything is read that the event may change.
     pub(super) fn locks(&self) -> BTreeSet<String> {
         let mut locks: BTreeSet<String> = self.sightings.iter().flat_map(gather::names).collect();
@@ -68,16 +73,16 @@ impl Work<'_> {
 
 impl Tracker {
     /// Reads an event: what it says, what makes a repeat of it one, where its tellings stand.
-    pub(super) fn read<'a>(
+    pub(super) fn read(
         &self,
-        taken: &'a Taken,
+        taken: Taken,
         event_id: Uuid,
-        overrides: &'a BTreeMap<String, String>,
+        overrides: BTreeMap<String, String>,
         again: bool,
-    ) -> Work<'a> {
+    ) -> Work {
         let received_at = taken.received_at;
         let map = taken.map.as_deref();
-        let reading = Reading { tenant: &taken.tenant, received_at, overrides, map };
+        let reading = Reading { tenant: &taken.tenant, received_at, overrides: &overrides, map };
         let mapped = match &taken.held {
             Some((code, detail)) => {
                 vec![Mapped::NeedsReview(Review::whole(code, detail))]
@@ -85,12 +90,12 @@ impl Tracker {
             None => taken.source.map(&taken.item, &reading),
         };
         let body_hash = self.key.hash(&[b"body", &taken.item.raw]);
-        let key_hash = self.key_hash(taken, &body_hash);
+        let key_hash = self.key_hash(&taken, &body_hash);
         // The same words posted again after their hour are another telling.
         let hourly = taken.item.key == DeliveryKey::BodyForAnHour;
         let key = key_hash.clone().filter(|_| !hourly);
         let key = key.unwrap_or_else(|| event_id.to_string());
-        let sightings = mapped.iter().filter_map(|one| sighting(one, event_id, &key, taken));
+        let sightings = mapped.iter().filter_map(|one| sighting(one, event_id, &key, &taken));
         let sightings = sightings.collect();
         let terms = Terms::Delivery;
         Work { taken, event_id, key_hash, body_hash, mapped, sightings, overrides, again, terms }

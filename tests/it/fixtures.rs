@@ -245,7 +245,7 @@ both_engines! {
             let expected: Vec<_> = expected.collect();
             let mut outcomes = Vec::new();
             for item in fixture.items(&fixture.headers(&secret())) {
-                let answer = tracker.track(&taken(&fixture, item, &tenant)).await.unwrap();
+                let answer = tracker.track(taken(&fixture, item, &tenant)).await.unwrap();
                 outcomes.push(Value::from(answer.outcome.as_str()));
             }
             if outcomes != expected {

@@ -320,7 +320,7 @@ async fn end_state(db: &Db, tracker: &Tracker, arrival: &[Happening], looks: Loo
                 map: None,
                 held: None,
             };
-            let answer = tracker.track(&taken).await.unwrap();
+            let answer = tracker.track(taken).await.unwrap();
             if matches!(happening.what, What::Lacking) {
                 open.extend(answer.event_id);
             }

@@ -124,7 +124,7 @@ fn refused(error: TrackError) -> Problem {
     let denied = match error {
         TrackError::Denied(denied) => denied,
         TrackError::Unavailable(error) => return error.into(),
-        error @ TrackError::KeyReused { .. } => return error.into(),
+        error @ (TrackError::Busy | TrackError::KeyReused { .. }) => return error.into(),
     };
     let detail = denied.to_string();
     match denied {
