@@ -21,6 +21,11 @@ impl Drop for Service {
 }
 
 impl Service {
+    /// The process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// A line of `/proc/…/status` in MB: `VmRSS:` is its memory now, `VmHWM:` the most it had.
     pub(crate) fn memory(&self, line: &str) -> u64 {
         let path = format!("/proc/{}/status", self.child.id());
