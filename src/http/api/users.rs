@@ -54,7 +54,7 @@ impl From<UserRow> for UserJson {
 pub(in crate::http) struct UserInput {
     #[schema(format = Email, max_length = 254)]
     email: String,
-    #[schema(min_length = 12, max_length = 200)]
+    #[schema(min_length = 12, max_length = 200, pattern = r"^[^\x00-\x1f\x7f-\x9f]+$")]
     password: String,
     role: UserRole,
 }
@@ -64,7 +64,12 @@ pub(in crate::http) struct UserInput {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[expect(dead_code, reason = "it is only described")]
 pub(in crate::http) struct UserChange {
-    #[schema(min_length = 12, max_length = 200, nullable = false)]
+    #[schema(
+        min_length = 12,
+        max_length = 200,
+        nullable = false,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]+$"
+    )]
     password: Option<String>,
     #[schema(nullable = false)]
     role: Option<UserRole>,
