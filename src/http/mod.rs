@@ -208,7 +208,6 @@ pub fn server(listener: TcpListener, shared: Shared) -> io::Result<Server> {
     let server = HttpServer::new(move || {
         App::new()
             .app_data(shared.clone())
-            .app_data(problem::query_errors())
             .configure(routes)
             .wrap(Compress::default())
             .wrap(from_fn(throttle::throttle))

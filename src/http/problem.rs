@@ -345,11 +345,3 @@ pub(super) async fn method_not_allowed(request: HttpRequest) -> Problem404 {
 }
 
 type Problem404 = Result<HttpResponse, Problem>;
-
-/// A query string that can't be read is a 400 that names the parameter.
-pub(super) fn query_errors() -> actix_web::web::QueryConfig {
-    actix_web::web::QueryConfig::default().error_handler(|error, _| {
-        let detail = error.to_string();
-        Problem::new(StatusCode::BAD_REQUEST, "query_invalid", &detail).into()
-    })
-}

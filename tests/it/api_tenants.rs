@@ -86,6 +86,13 @@ both_engines! {
         for _ in 0..2 {
             assert_eq!(desk.patch(&connection, &map).await.status, StatusCode::OK);
         }
+        let user = desk.post("users", &json!({
+            "email": "owner@example.com", "password": "a long sentence", "role": "client_admin",
+        })).await;
+        let user = format!("users/{}", user.text("id"));
+        for body in [json!({"role": "client_admin"}), json!({"status": "active"})] {
+            assert_eq!(desk.patch(&user, &body).await.status, StatusCode::OK);
+        }
         let lead = desk.post("leads", &json!({"phone": "0871234567", "source": "web"})).await;
         let lead = format!("leads/{}", lead.text("id"));
         for body in [json!({"status": "new"}), json!({"notes": null, "source": "web"})] {
@@ -104,7 +111,7 @@ both_engines! {
         assert_eq!(nothing.status, StatusCode::OK, "{}", nothing.body);
         assert_eq!(audited(&desk).await, [
             "connection.disabled", "token.revoked", "token.created", "lead.created",
-            "connection.mapped", "connection.created",
+            "user.created", "connection.mapped", "connection.created",
         ]);
     }
 }
