@@ -28,6 +28,7 @@ mod cli_events;
 mod cli_running;
 mod duplicates;
 mod failing;
+mod faults;
 mod fixtures;
 mod functions;
 mod histories;
