@@ -11,10 +11,11 @@
 
 use super::bookings::BookingRow;
 use super::bulk::{Bulk, Rows};
-use super::clients::{self, ClientRow, IdentityRow, PendingClient};
+use super::clients::{ClientRow, IdentityRow};
 use super::events::KnownEvent;
 use super::leads::LeadRow;
 use super::mappings::MappingRow;
+use super::pending::{self, PendingClient};
 use super::reviews::OfContext;
 use super::sightings::Lookup;
 use super::{Conn, Raw, Result};
@@ -108,7 +109,7 @@ impl Batch {
     /// Writes everything that is held back: clients in the order of their ids, so that two
     /// transactions that share several can't wait for each other in a ring.
     pub(super) async fn write(&mut self, raw: &mut Raw<'_>) -> Result<()> {
-        clients::write_pending(raw, std::mem::take(&mut self.clients)).await?;
+        pending::write_pending(raw, std::mem::take(&mut self.clients)).await?;
         for (bulk, rows) in std::mem::take(&mut self.rows).into_values() {
             bulk.run(raw, rows).await?;
         }

@@ -79,11 +79,12 @@ pub async fn list(
 /// # Errors
 /// When the database fails.
 pub async fn read_ahead(conn: &mut Conn<'_>, keys: &BTreeSet<IdentityKey>) -> Result<()> {
+    type Found = (Uuid, String, String, Uuid, Uuid);
+
     let mut rows = Rows::default();
     for (tenant, kind, value) in keys {
         rows.push([(*tenant).into(), (*kind).into(), value.as_str().into()]);
     }
-    type Found = (Uuid, String, String, Uuid, Uuid);
     let found: Vec<Found> = LIST_MANY.fetch(conn.settled().await?, rows).await?;
     let Some(known) = conn.known_mut() else { return Ok(()) };
     for key in keys {

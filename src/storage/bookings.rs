@@ -272,11 +272,12 @@ pub type Slot = (Uuid, Uuid, DateTime<Utc>);
 /// # Errors
 /// When the database fails.
 pub async fn read_slots_ahead(conn: &mut Conn<'_>, slots: &BTreeSet<Slot>) -> Result<()> {
+    type Found = (Uuid, Uuid, DateTime<Utc>, Uuid);
+
     let mut rows = Rows::default();
     for (tenant, client, start) in slots {
         rows.push([(*tenant).into(), (*client).into(), (*start).into()]);
     }
-    type Found = (Uuid, Uuid, DateTime<Utc>, Uuid);
     let found: Vec<Found> = LIST_MANY_AT.fetch(conn.settled().await?, rows).await?;
     let Some(known) = conn.known_mut() else { return Ok(()) };
     for slot in slots {

@@ -157,15 +157,15 @@ impl Bulk {
     /// The whole text on SQLite, for one of the [`PORTIONS`].
     fn on_sqlite(&self, portion: usize) -> &'static str {
         let place = PORTIONS.iter().position(|size| *size == portion);
-        let make = || {
+        let text = || {
             let names: Vec<&str> = self.columns.iter().map(|(name, _)| *name).collect();
             let row = format!("({})", vec!["?"; self.columns.len()].join(", "));
             let (names, rows, sql) = (names.join(", "), vec![&*row; portion].join(", "), self.sql);
             leaked(format!("with k({names}) as (values {rows}) {sql}"))
         };
         match place.and_then(|place| self.sqlite.get(place)) {
-            Some(made) => made.get_or_init(make),
-            None => make(),
+            Some(known) => known.get_or_init(text),
+            None => text(),
         }
     }
 

@@ -1,16 +1,16 @@
 //! Clients and their identities.
 
 use super::aliases::{self, Kind};
-use super::batch::{IdentityKey, RowKey, Stage};
+use super::batch::Stage;
 use super::bulk::{Rows, bulk};
+use super::pending::{PendingClient, write_pending};
 use super::{
-    Conn, Error, Raw, Result, beside, duplicates, execute, fetch_all, fetch_optional, statements,
-    words,
+    Conn, Result, beside, duplicates, execute, fetch_all, fetch_optional, statements, words,
 };
 use crate::domain::person::Identity;
 use crate::domain::{ids, names};
 use chrono::{DateTime, Utc};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeMap;
 use uuid::Uuid;
 
 statements! {
@@ -48,62 +48,12 @@ statements! {
 }
 
 bulk! {
-    INSERT(
-        tenant_id Uuid, id Uuid, phone Text, whatsapp_id Text, first_name Text, last_name Text,
-        email Text, status Text, first_interaction_source Text, first_interaction_at Time,
-        first_booking_at Time, last_booking_at Time, last_booking_order Number, provenance Text,
-        set_by_person Text, sort_name Bytes, updated_at Time, version Number,
-        bookings_count Number, spent_minor Number,
-    ) = "
-        insert into clients (tenant_id, id, phone, whatsapp_id, first_name, last_name, email,
-            status, first_interaction_source, first_interaction_at, first_booking_at,
-            last_booking_at, last_booking_order, provenance, set_by_person, sort_name, version,
-            bookings_count, spent_minor, created_at, updated_at)
-        select tenant_id, id, phone, whatsapp_id, first_name, last_name, email, status,
-            first_interaction_source, first_interaction_at, first_booking_at, last_booking_at,
-            last_booking_order, provenance, set_by_person, sort_name, version, bookings_count,
-            spent_minor, updated_at, updated_at
-        from k";
-    UPDATE(
-        tenant_id Uuid, id Uuid, phone Text, whatsapp_id Text, first_name Text, last_name Text,
-        email Text, status Text, first_interaction_source Text, first_interaction_at Time,
-        first_booking_at Time, last_booking_at Time, last_booking_order Number, provenance Text,
-        set_by_person Text, sort_name Bytes, updated_at Time, version Number,
-        bookings_count Number, spent_minor Number,
-    ) = "
-        update clients as c set phone = k.phone, whatsapp_id = k.whatsapp_id,
-            first_name = k.first_name, last_name = k.last_name, email = k.email,
-            status = k.status, first_interaction_source = k.first_interaction_source,
-            first_interaction_at = k.first_interaction_at, first_booking_at = k.first_booking_at,
-            last_booking_at = k.last_booking_at, last_booking_order = k.last_booking_order,
-            provenance = k.provenance, set_by_person = k.set_by_person, sort_name = k.sort_name,
-            version = c.version + 1, updated_at = k.updated_at,
-            bookings_count = c.bookings_count + k.bookings_count,
-            spent_minor = c.spent_minor + k.spent_minor
-        from k
-        where c.tenant_id = k.tenant_id and c.id = k.id and c.version = k.version";
     INSERT_IDENTITY(
         tenant_id Uuid, id Uuid, client_id Uuid, kind Text, value Text, created_at Time,
     ) = "
         insert into client_identities
             (tenant_id, id, client_id, kind, value, is_current, created_at)
         select tenant_id, id, client_id, kind, value, true, created_at from k";
-    FIND_OWNERS(tenant_id Uuid, kind Text, value Text) = "
-        select i.tenant_id, i.kind, i.value, i.client_id
-        from k cross join client_identities i
-        where i.tenant_id = k.tenant_id and i.kind = k.kind and i.value = k.value";
-    LIST_MANY_IDENTITIES(tenant_id Uuid, client_id Uuid) = "
-        select i.tenant_id, i.client_id, i.kind, i.value, i.is_current
-        from k cross join client_identities i
-        where i.tenant_id = k.tenant_id and i.client_id = k.client_id
-        order by i.created_at, i.id";
-    FIND_MANY(tenant_id Uuid, id Uuid) = "
-        select c.tenant_id, c.id, c.phone, c.whatsapp_id, c.first_name, c.last_name, c.email,
-            c.status, c.first_interaction_source, c.first_interaction_at, c.first_booking_at,
-            c.last_booking_at, c.provenance, c.set_by_person, c.bookings_count, c.spent_minor,
-            c.version, c.created_at, c.updated_at
-        from k cross join clients c
-        where c.tenant_id = k.tenant_id and c.id = k.id and c.erased_at is null";
 }
 
 /// A client's row.
@@ -187,92 +137,6 @@ pub struct Tally {
     pub spent_minor: i64,
 }
 
-/// A client's row that is still to be written.
-#[derive(Clone, Debug)]
-pub(super) struct PendingClient {
-    row: ClientRow,
-    is_new: bool,
-    tally: Tally,
-    /// The words that are to be written; the ones there were are to be removed first.
-    words: Option<Vec<String>>,
-    had_words: bool,
-}
-
-impl PendingClient {
-    fn new(row: &ClientRow) -> Self {
-        let tally = Tally::default();
-        Self { row: row.clone(), is_new: true, tally, words: None, had_words: false }
-    }
-
-    /// What is left to be written once another change follows, which was read from this one.
-    fn then(self, next: Self) -> Self {
-        let tally = Tally {
-            bookings: self.tally.bookings + next.tally.bookings,
-            spent_minor: self.tally.spent_minor + next.tally.spent_minor,
-        };
-        let row = ClientRow { version: self.row.version, ..next.row };
-        let words = next.words.or(self.words);
-        Self { row, is_new: self.is_new, tally, words, had_words: self.had_words }
-    }
-
-    /// The row as the statements take it. `updated_at` of a new row is when it is made.
-    fn values(&self, tenant: Uuid) -> Rows<'_> {
-        let row = &self.row;
-        Rows::one([
-            tenant.into(),
-            row.id.into(),
-            row.phone.as_deref().into(),
-            row.whatsapp_id.as_deref().into(),
-            row.first_name.as_str().into(),
-            row.last_name.as_str().into(),
-            row.email.as_deref().into(),
-            row.status.as_str().into(),
-            row.first_interaction_source.as_str().into(),
-            row.first_interaction_at.into(),
-            row.first_booking_at.into(),
-            row.last_booking_at.into(),
-            row.last_booking_order().into(),
-            row.provenance.as_str().into(),
-            row.set_by_person.as_str().into(),
-            row.sort_name().into(),
-            (if self.is_new { row.created_at } else { row.updated_at }).into(),
-            row.version.into(),
-            self.tally.bookings.into(),
-            self.tally.spent_minor.into(),
-        ])
-    }
-}
-
-/// Writes clients that were held back, and their words.
-///
-/// # Errors
-/// When the database fails; a conflict when a row is no longer what it was when it was read.
-pub(super) async fn write_pending(
-    raw: &mut Raw<'_>,
-    pending: BTreeMap<RowKey, PendingClient>,
-) -> Result<()> {
-    let (mut new, mut changed) = (Rows::default(), Rows::default());
-    let (mut old_words, mut new_words, mut changes) = (Rows::default(), Rows::default(), 0);
-    for ((tenant, id), client) in &pending {
-        if client.is_new {
-            new.extend(client.values(*tenant));
-        } else {
-            changed.extend(client.values(*tenant));
-            changes += 1;
-        }
-        let Some(words) = &client.words else { continue };
-        if client.had_words {
-            old_words.push([(*tenant).into(), (*id).into()]);
-        }
-        new_words.extend(words::rows(*tenant, *id, words));
-    }
-    INSERT.run(raw, new).await?;
-    if UPDATE.run(raw, changed).await? != changes {
-        return Err(Error::Conflict(sqlx::Error::RowNotFound));
-    }
-    words::write_many(raw, old_words, new_words).await
-}
-
 /// Inserts a client; `created_at` of the row is used. Its words are written by the first
 /// [`update`], or by [`words::write`].
 ///
@@ -303,16 +167,7 @@ pub async fn update(
     client: &ClientRow,
     tally: Tally,
 ) -> Result<()> {
-    let (was, is) = (before.map(ClientRow::words), client.words());
-    let words = Some(is).filter(|is| was.as_ref() != Some(is));
-    let key = (tenant, client.id);
-    let change = PendingClient {
-        row: client.clone(),
-        is_new: false,
-        tally,
-        words,
-        had_words: was.is_some(),
-    };
+    let (key, change) = ((tenant, client.id), PendingClient::changed(before, client, tally));
     let Some(batch) = conn.batch.as_deref_mut() else {
         return write_pending(conn.settled().await?, BTreeMap::from([(key, change)])).await;
     };
@@ -320,11 +175,7 @@ pub async fn update(
         Some(held) => held.then(change),
         None => change,
     };
-    let mut row = held.row.clone();
-    row.version += i64::from(!held.is_new);
-    row.bookings_count += tally.bookings;
-    row.spent_minor += tally.spent_minor;
-    batch.known.clients.hold(key, Some(row));
+    batch.known.clients.hold(key, Some(held.written(tally)));
     batch.clients.insert(key, held);
     Ok(())
 }
@@ -411,68 +262,6 @@ pub async fn find_by_identity(
     }
     let row = fetch_optional!(conn, (Uuid,), FIND_BY_IDENTITY, tenant, kind, key.2)?;
     Ok(row.map(|(id,)| id))
-}
-
-/// Reads ahead for [`find_by_identity`].
-///
-/// # Errors
-/// When the database fails.
-pub async fn read_owners_ahead(conn: &mut Conn<'_>, keys: &BTreeSet<IdentityKey>) -> Result<()> {
-    let mut rows = Rows::default();
-    for (tenant, kind, value) in keys {
-        rows.push([(*tenant).into(), (*kind).into(), value.as_str().into()]);
-    }
-    type Found = (Uuid, String, String, Uuid);
-    let found: Vec<Found> = FIND_OWNERS.fetch(conn.settled().await?, rows).await?;
-    let Some(known) = conn.known_mut() else { return Ok(()) };
-    let mut owners: HashMap<(Uuid, String, String), Uuid> =
-        found.into_iter().map(|(tenant, kind, value, id)| ((tenant, kind, value), id)).collect();
-    for key in keys {
-        let owner = owners.remove(&(key.0, key.1.to_owned(), key.2.clone()));
-        known.owners.hold(key.clone(), owner);
-    }
-    Ok(())
-}
-
-#[derive(sqlx::FromRow)]
-struct OfClient {
-    tenant_id: Uuid,
-    client_id: Uuid,
-    #[sqlx(flatten)]
-    identity: IdentityRow,
-}
-
-#[derive(sqlx::FromRow)]
-struct ById {
-    tenant_id: Uuid,
-    #[sqlx(flatten)]
-    client: ClientRow,
-}
-
-/// Reads ahead for [`list_identities`] and [`find`]: tenants and ids of clients.
-///
-/// # Errors
-/// When the database fails.
-pub async fn read_ahead(conn: &mut Conn<'_>, ids: &BTreeSet<(Uuid, Uuid)>) -> Result<()> {
-    let mut rows = Rows::default();
-    for (tenant, id) in ids {
-        rows.push([(*tenant).into(), (*id).into()]);
-    }
-    let raw = conn.settled().await?;
-    let identities: Vec<OfClient> = LIST_MANY_IDENTITIES.fetch(raw, rows.clone()).await?;
-    let clients: Vec<ById> = FIND_MANY.fetch(raw, rows).await?;
-    let Some(known) = conn.known_mut() else { return Ok(()) };
-    for key in ids {
-        known.identities.hold(*key, Vec::new());
-        known.clients.hold(*key, None);
-    }
-    for OfClient { tenant_id, client_id, identity } in identities {
-        known.identities.change(&(tenant_id, client_id), |rows| rows.push(identity));
-    }
-    for ById { tenant_id, client } in clients {
-        known.clients.hold((tenant_id, client.id), Some(client));
-    }
-    Ok(())
 }
 
 /// A client's identities, current and former, the oldest first.

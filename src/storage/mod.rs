@@ -18,6 +18,7 @@ pub mod client_list;
 pub mod client_names;
 pub mod client_stats;
 pub mod clients;
+pub mod clients_ahead;
 pub mod connections;
 pub mod duplicates;
 pub mod erasure;
@@ -33,6 +34,7 @@ pub mod lead_records;
 pub mod leads;
 pub mod locks;
 pub mod mappings;
+mod pending;
 mod pools;
 pub mod removal;
 pub mod reviews;
@@ -128,8 +130,10 @@ pub fn bulk_statements(engine: &str) -> Vec<(&'static str, &'static str, &'stati
     macro_rules! bulks {
         ($($file:ident),+ $(,)?) => { [$((stringify!($file), $file::BULK)),+] };
     }
-    let files =
-        bulks![beside, bookings, clients, events, leads, mappings, reviews, sightings, words];
+    let files = bulks![
+        beside, bookings, clients, clients_ahead, events, leads, mappings, pending, reviews,
+        sightings, words,
+    ];
     let text = |bulk: &bulk::Bulk| bulk.text(engine);
     let named = |(file, list): (&'static str, &[(&'static str, &'static bulk::Bulk)])| {
         list.iter().map(|(name, bulk)| (file, *name, text(bulk))).collect::<Vec<_>>()

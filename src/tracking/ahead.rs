@@ -9,7 +9,8 @@ use crate::domain::person::Identity;
 use crate::domain::sighting::Sighting;
 use crate::storage::sightings::Lookup;
 use crate::storage::{
-    Conn, Result, beside, bookings, clients, events, leads, mappings, reviews, sightings,
+    Conn, Result, beside, bookings, clients, clients_ahead, events, leads, mappings, reviews,
+    sightings,
 };
 use std::collections::BTreeSet;
 use uuid::Uuid;
@@ -67,7 +68,7 @@ async fn read_people(
     met: &BTreeSet<(Uuid, Identity)>,
 ) -> Result<Vec<(Uuid, Identity, Uuid)>> {
     let all: BTreeSet<IdentityKey> = met.iter().map(key).collect();
-    clients::read_owners_ahead(conn, &all).await?;
+    clients_ahead::read_owners(conn, &all).await?;
     leads::read_ahead(conn, &all).await?;
     let (mut owned, mut strangers) = (Vec::new(), BTreeSet::new());
     for one in met {
@@ -80,7 +81,7 @@ async fn read_people(
     }
     beside::read_ahead(conn, &strangers).await?;
     let known = owned.iter().map(|(tenant, _, client)| (*tenant, *client));
-    clients::read_ahead(conn, &known.collect()).await?;
+    clients_ahead::read(conn, &known.collect()).await?;
     Ok(owned)
 }
 
@@ -96,13 +97,13 @@ async fn read_tellings(
         let reference = keys(sighting).external_key.map(Lookup::ExternalKey);
         lookups.extend(reference.map(|lookup| (*tenant, lookup)));
         for identity in identities(sighting) {
-            let owner = owned.iter().find(|(of, is, _)| of == tenant && *is == identity);
-            let owner = owner.map(|(.., client)| *client);
+            let found = owned.iter().find(|(of, is, _)| of == tenant && *is == identity);
+            let client = found.map(|(.., client)| *client);
             for start in starts(sighting) {
                 lookups.insert((*tenant, Lookup::PersonAt(identity.key(), start)));
-                slots.extend(owner.map(|client| (*tenant, client, start)));
+                slots.extend(client.map(|client| (*tenant, client, start)));
                 lookups.extend(
-                    others(conn, *tenant, owner)
+                    others(conn, *tenant, client)
                         .await?
                         .into_iter()
                         .map(|key| (*tenant, Lookup::PersonAt(key, start))),

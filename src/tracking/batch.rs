@@ -5,9 +5,10 @@
 //! the transaction is undone and each is tried by itself.
 
 use super::answer::Answer;
+use super::attempts::{Attempt, Locks};
 use super::queue::Outcome;
 use super::work::Work;
-use super::{Attempt, Locks, Taken, TrackError, Tracker, Trouble};
+use super::{Taken, TrackError, Tracker, Trouble};
 use crate::domain::ids;
 use crate::storage::Error;
 use std::collections::BTreeMap;

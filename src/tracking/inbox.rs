@@ -1,9 +1,10 @@
 //! Events that belong to no tenant.
 
 use super::answer::Answer;
+use super::attempts::ATTEMPTS;
 use super::intake::InboxTaken;
 use super::outcome::Decided;
-use super::{ATTEMPTS, TrackError, Tracker};
+use super::{TrackError, Tracker};
 use crate::domain::ids;
 use crate::storage::{self, Error, events, inbox};
 use std::collections::BTreeMap;

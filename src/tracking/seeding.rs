@@ -6,9 +6,10 @@ mod sample;
 
 pub use clean::Cleaned;
 
+use super::attempts::ATTEMPTS;
 use super::facts;
 use super::work::Work;
-use super::{ATTEMPTS, Step, Taken, Tracker, Trouble};
+use super::{Step, Taken, Tracker, Trouble};
 use crate::domain::booking::{ExternalClient, UnifiedBookingData};
 use crate::domain::channel::{BookingStatus, ClientStatus, InteractionKind};
 use crate::domain::ids;

@@ -10,6 +10,7 @@ use crate::domain::sighting::{Order, Says, Sighting};
 use crate::sources::{DeliveryKey, IdentityChange, Lead, Mapped, Reading, Review, Telling};
 use chrono::{DateTime, Utc};
 use std::collections::{BTreeMap, BTreeSet};
+use tracing::Span;
 use uuid::Uuid;
 
 /// One event on its way: read, with its hashes.
@@ -25,6 +26,8 @@ pub(super) struct Work {
     pub(super) again: bool,
     /// On what terms it is tracked.
     pub(super) terms: Terms,
+    /// The request that it came with: whatever is said of it in the log is said there.
+    pub(super) span: Span,
 }
 
 impl Work {
@@ -97,8 +100,18 @@ impl Tracker {
         let key = key.unwrap_or_else(|| event_id.to_string());
         let sightings = mapped.iter().filter_map(|one| sighting(one, event_id, &key, &taken));
         let sightings = sightings.collect();
-        let terms = Terms::Delivery;
-        Work { taken, event_id, key_hash, body_hash, mapped, sightings, overrides, again, terms }
+        Work {
+            taken,
+            event_id,
+            key_hash,
+            body_hash,
+            mapped,
+            sightings,
+            overrides,
+            again,
+            terms: Terms::Delivery,
+            span: Span::current(),
+        }
     }
 
     /// The keyed hash of what makes a repeat of this event a repeat.

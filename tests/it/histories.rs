@@ -263,7 +263,8 @@ fn history() -> impl Strategy<Value = (Vec<Happening>, Vec<Happening>)> {
         })
 }
 
-async fn salon(db: &Db) -> Arc<TenantSettings> {
+/// A salon of its own, in Dublin.
+pub(crate) async fn salon(db: &Db) -> Arc<TenantSettings> {
     let now = Clock::system().now();
     let id = ids::new(now);
     let settings = TenantSettings {

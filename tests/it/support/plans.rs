@@ -41,8 +41,15 @@ impl TestDb {
     pub(crate) async fn whole_reads(&self, files: &[&str]) -> Vec<String> {
         drop(Db::open(&self.url).await.unwrap());
         let mut found = Vec::new();
-        for (file, name, sql) in bookhook::storage::all_statements() {
-            if !files.contains(&file) || !sql.trim_start().starts_with("select") {
+        let mut statements = bookhook::storage::all_statements();
+        let engine = match self.engine {
+            Engine::Sqlite => "sqlite",
+            Engine::Postgres => "postgres",
+        };
+        statements.extend(bookhook::storage::bulk_statements(engine));
+        for (file, name, sql) in statements {
+            let reads = ["select", "with k"].iter().any(|how| sql.trim_start().starts_with(how));
+            if !files.contains(&file) || !reads || sql.contains("insert into") {
                 continue;
             }
             let plan = self.plan(sql).await;
