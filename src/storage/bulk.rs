@@ -85,6 +85,7 @@ values! {
     String => Text(value) Cow::Owned(value);
     Cow<'v, str> => Text(value) value;
     &'v [u8] => Bytes(value) Cow::Borrowed(value);
+    Cow<'v, [u8]> => Bytes(value) value;
     Vec<u8> => Bytes(value) Cow::Owned(value);
     DateTime<Utc> => Time(value) value;
     i64 => Number(value) value;

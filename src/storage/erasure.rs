@@ -1,5 +1,6 @@
 //! Forgetting a person: what names them goes, what counts stays.
 
+use super::packed::Body;
 use super::{Conn, Result, execute, fetch_all, statements};
 use crate::domain::edit::Set;
 use crate::domain::person::Identity;
@@ -120,7 +121,8 @@ pub async fn shares_email(
 #[derive(sqlx::FromRow)]
 struct Texts {
     id: Uuid,
-    raw: Vec<u8>,
+    #[sqlx(try_from = "Vec<u8>")]
+    raw: Body,
     understood: Option<String>,
     overrides: Option<String>,
     problems: String,

@@ -2,6 +2,7 @@
 
 use super::batch::Stage;
 use super::bulk::{Rows, bulk};
+use super::packed::{Body, pack};
 use super::{Conn, Result, execute, fetch_all, fetch_optional, statements};
 use crate::domain::channel::EventStatus;
 use chrono::{DateTime, Utc};
@@ -167,7 +168,8 @@ pub struct EventRow {
     /// The kept headers, as a JSON object.
     pub headers: String,
     /// Its own bytes.
-    pub raw: Vec<u8>,
+    #[sqlx(try_from = "Vec<u8>")]
+    pub raw: Body,
     /// When it was told.
     pub occurred_at: Option<DateTime<Utc>>,
     /// When it arrived.
@@ -264,7 +266,7 @@ pub async fn insert(
         outcome.answer.into(),
         outcome.overrides.into(),
         event.headers.into(),
-        event.raw.into(),
+        pack(event.raw).into(),
         event.occurred_at.into(),
         event.received_at.into(),
         now.into(),

@@ -34,6 +34,7 @@ pub mod lead_records;
 pub mod leads;
 pub mod locks;
 pub mod mappings;
+pub mod packed;
 mod pending;
 mod pools;
 pub mod removal;
@@ -153,7 +154,12 @@ pub enum Db {
         write: SqlitePool,
     },
     /// A server.
-    Postgres(PgPool),
+    Postgres {
+        /// Everything but the next.
+        pool: PgPool,
+        /// Transactions of many events: few, whose sessions plan as these need it.
+        batch: PgPool,
+    },
 }
 
 /// A connection in use, of either engine: what every function of this module takes.
@@ -215,7 +221,7 @@ impl Db {
     pub async fn migrate(&self) -> Result<()> {
         let done = match self {
             Self::Sqlite { write, .. } => MIGRATOR.run(write).await,
-            Self::Postgres(pool) => MIGRATOR.run(pool).await,
+            Self::Postgres { pool, .. } => MIGRATOR.run(pool).await,
         };
         done.map_err(|error| match error {
             MigrateError::VersionMissing(version) => Error::TooNew(version),
@@ -237,7 +243,7 @@ impl Db {
     pub async fn begin(&self) -> Result<Tx> {
         let open = match self {
             Self::Sqlite { write, .. } => Open::Sqlite(write.begin_with("begin immediate").await?),
-            Self::Postgres(pool) => Open::Postgres(pool.begin().await?),
+            Self::Postgres { pool, .. } => Open::Postgres(pool.begin().await?),
         };
         Ok(Tx { open, batch: None })
     }
@@ -248,7 +254,10 @@ impl Db {
     /// # Errors
     /// As [`Db::begin`].
     pub async fn begin_batch(&self) -> Result<Tx> {
-        let Tx { open, .. } = self.begin().await?;
+        let open = match self {
+            Self::Postgres { batch, .. } => Open::Postgres(batch.begin().await?),
+            Self::Sqlite { .. } => self.begin().await?.open,
+        };
         Ok(Tx { open, batch: Some(Box::default()) })
     }
 
@@ -259,7 +268,7 @@ impl Db {
     pub async fn reader(&self) -> Result<Reader> {
         Ok(match self {
             Self::Sqlite { read, .. } => Reader::Sqlite(read.acquire().await?),
-            Self::Postgres(pool) => Reader::Postgres(pool.acquire().await?),
+            Self::Postgres { pool, .. } => Reader::Postgres(pool.acquire().await?),
         })
     }
 
@@ -268,7 +277,7 @@ impl Db {
     pub fn engine(&self) -> &'static str {
         match self {
             Self::Sqlite { .. } => "sqlite",
-            Self::Postgres(_) => "postgres",
+            Self::Postgres { .. } => "postgres",
         }
     }
 
@@ -289,7 +298,10 @@ impl Db {
                 read.close().await;
                 write.close().await;
             }
-            Self::Postgres(pool) => pool.close().await,
+            Self::Postgres { pool, batch } => {
+                pool.close().await;
+                batch.close().await;
+            }
         }
     }
 
@@ -311,7 +323,7 @@ impl Db {
     /// # Errors
     /// When the server can't be asked.
     pub async fn server_time(&self) -> Result<Option<DateTime<Utc>>> {
-        let Self::Postgres(pool) = self else { return Ok(None) };
+        let Self::Postgres { pool, .. } = self else { return Ok(None) };
         let (time,) = sqlx::query_as("select clock_timestamp()").fetch_one(pool).await?;
         Ok(Some(time))
     }
@@ -321,7 +333,7 @@ impl Db {
     /// # Errors
     /// When the server can't be asked.
     pub async fn durability_faults(&self) -> Result<Vec<String>> {
-        let Self::Postgres(pool) = self else { return Ok(Vec::new()) };
+        let Self::Postgres { pool, .. } = self else { return Ok(Vec::new()) };
         let (fsync,): (String,) =
             sqlx::query_as("select current_setting('fsync')").fetch_one(pool).await?;
         let fault = "the server runs with fsync = off: a power cut can lose acknowledged bookings";

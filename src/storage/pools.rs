@@ -10,6 +10,19 @@ use std::time::Duration;
 /// How long a connection to a server may be unused and still be taken for good.
 const LONGEST_IDLE: Duration = Duration::from_mins(10);
 
+/// How many transactions of many events there are at most, with those of a person's writes.
+const BATCHES: u32 = 8;
+
+/// How the statements of such a transaction are planned: once for any number of rows, and from
+/// the rows that came with it by an index to each. That is the right way in every case, and the
+/// only one; while tables are empty or not yet analysed, others look cheaper, and are kept.
+const BY_INDEX: [(&str, &str); 4] = [
+    ("plan_cache_mode", "force_generic_plan"),
+    ("enable_seqscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+];
+
 /// A pool without the task that sweeps out idle connections.
 ///
 /// The pool counts them wrong for a moment (sqlx 0.9.0: a connection is there for others before it
@@ -44,21 +57,24 @@ pub(super) fn postgres(url: &str) -> Result<Db> {
         .map_err(|_| Error::Address("DATABASE_URL is no PostgreSQL address".into()))?
         .application_name("bookhook")
         .options([("synchronous_commit", "on"), ("TimeZone", "UTC")]);
-    let pool = unswept(PgPoolOptions::new())
-        .max_connections(16)
-        .test_before_acquire(false)
-        .before_acquire(|connection, known| {
-            Box::pin(async move {
-                // Whatever stands between may have forgotten it, and would not even say so.
-                if known.idle_for > LONGEST_IDLE {
-                    return Ok(false);
-                }
-                connection.ping().await.map(|()| true)
+    let pool = |connections, options| {
+        unswept(PgPoolOptions::new())
+            .max_connections(connections)
+            .test_before_acquire(false)
+            .before_acquire(|connection, known| {
+                Box::pin(async move {
+                    // Whatever stands between may have forgotten it, and would not even say so.
+                    if known.idle_for > LONGEST_IDLE {
+                        return Ok(false);
+                    }
+                    connection.ping().await.map(|()| true)
+                })
             })
-        })
-        .acquire_timeout(Duration::from_secs(5))
-        .connect_lazy_with(options);
-    Ok(Db::Postgres(pool))
+            .acquire_timeout(Duration::from_secs(5))
+            .connect_lazy_with(options)
+    };
+    let batch = pool(BATCHES, options.clone().options(BY_INDEX));
+    Ok(Db::Postgres { pool: pool(16, options), batch })
 }
 
 #[cfg(test)]
@@ -77,7 +93,7 @@ mod tests {
         for url in [url.as_str(), "postgres://nobody@127.0.0.1:1/none"] {
             let unswept = match Db::open(url).await.unwrap() {
                 Db::Sqlite { read, write } => is_unswept(&read) && is_unswept(&write),
-                Db::Postgres(pool) => is_unswept(&pool),
+                Db::Postgres { pool, batch } => is_unswept(&pool) && is_unswept(&batch),
             };
             assert!(unswept, "{url}");
         }

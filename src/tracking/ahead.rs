@@ -101,6 +101,8 @@ async fn read_tellings(
             let client = found.map(|(.., client)| *client);
             for start in starts(sighting) {
                 lookups.insert((*tenant, Lookup::PersonAt(identity.key(), start)));
+                let own = client.map(|client| Identity::Client(client).key());
+                lookups.extend(own.map(|key| (*tenant, Lookup::PersonAt(key, start))));
                 slots.extend(client.map(|client| (*tenant, client, start)));
                 lookups.extend(
                     others(conn, *tenant, client)

@@ -71,7 +71,8 @@ fn no_file_of_statements_is_left_out() {
 
 /// The bytes of every row.
 async fn everything(db: &TestDb) -> Vec<u8> {
-    match db.engine {
+    let bodies = db.raw_events().await.concat();
+    let rows = match db.engine {
         Engine::Sqlite => {
             let file = db.url.strip_prefix("sqlite://").unwrap();
             let log = std::fs::read(format!("{file}-wal")).unwrap_or_default();
@@ -85,5 +86,6 @@ async fn everything(db: &TestDb) -> Vec<u8> {
             }
             rows.join("\n").into_bytes()
         }
-    }
+    };
+    [rows, bodies].concat()
 }

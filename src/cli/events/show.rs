@@ -23,7 +23,7 @@ pub(super) async fn run(desk: &Desk, id: Uuid) -> Result<()> {
     };
     let (record, raw) = if let Some(row) = events::find_anywhere(conn, id).await? {
         let record = record(&row, by(row.connection_id));
-        (record.with("tenant", slugs.get(&row.tenant_id)), row.raw)
+        (record.with("tenant", slugs.get(&row.tenant_id)), row.raw.into_bytes())
     } else {
         let row = inbox::find(conn, id).await?.ok_or_else(|| missing(id))?;
         (inbox_record(&row, by(row.connection_id)), row.raw)

@@ -94,7 +94,7 @@ pub(in crate::http) struct DetailJson {
 impl DetailJson {
     fn of(row: EventRow, connection: Option<String>, booking: Option<BookingRow>) -> Self {
         let json = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
-        let (raw, raw_base64) = match String::from_utf8(row.raw) {
+        let (raw, raw_base64) = match String::from_utf8(row.raw.into_bytes()) {
             Ok(text) => (Some(text), None),
             Err(bytes) => (None, Some(STANDARD.encode(bytes.as_bytes()))),
         };
