@@ -72,6 +72,8 @@ pub struct Item {
     pub tenant: Option<String>,
     /// What makes a repeat a repeat.
     pub key: DeliveryKey,
+    /// The call or message that it is of, as its tellings name it, whether it tells any or not.
+    pub context: Option<String>,
     /// When it was told by the provider's clock, where it says so. May lie after the arrival;
     /// whoever uses it cuts it there.
     pub occurred_at: Option<DateTime<Utc>>,

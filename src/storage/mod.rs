@@ -18,6 +18,7 @@ pub mod client_stats;
 pub mod clients;
 pub mod connections;
 pub mod duplicates;
+pub mod erased;
 pub mod erasure;
 mod error;
 pub mod events;
@@ -108,8 +109,8 @@ macro_rules! files {
 pub fn all_statements() -> Vec<(&'static str, &'static str, &'static str)> {
     let files = files![
         aliases, alikes, archive, audit, beside, booking_lists, bookings, client_counts,
-        client_list, client_names, client_stats, clients, connections, duplicates, erasure, events,
-        history, idempotency, inbox, installation, joins, lead_lists, lead_records, leads,
+        client_list, client_names, client_stats, clients, connections, duplicates, erased, erasure,
+        events, history, idempotency, inbox, installation, joins, lead_lists, lead_records, leads,
         mappings, removal, reviews, seeds, sightings, tenants, tokens, users, words,
     ];
     let named = |(file, list): (&'static str, &'static [(&'static str, &'static str)])| {

@@ -9,6 +9,7 @@ statements! {
     // is added to it while it goes.
     SEIZE = "update tenants set slug = $2, status = 'disabled' where id = $1";
     SEEDED = "delete from seeded_rows where tenant_id = $1";
+    ERASED = "delete from erased_tellings where tenant_id = $1";
     DUPLICATES = "delete from client_duplicates where tenant_id = $1";
     BESIDE = "delete from identities_told_beside where tenant_id = $1";
     WORDS = "delete from client_words where tenant_id = $1";
@@ -50,7 +51,7 @@ statements! {
 
 /// What refers to others comes before what it refers to.
 const IN_ORDER: &[&str] = &[
-    SEEDED, DUPLICATES, BESIDE, WORDS, INTERACTIONS, LEADS, SIGHTINGS, BOOKINGS, MAPPINGS,
+    SEEDED, ERASED, DUPLICATES, BESIDE, WORDS, INTERACTIONS, LEADS, SIGHTINGS, BOOKINGS, MAPPINGS,
     IDENTITIES, ALIASES, CLIENTS, EVENTS, ANSWERS, AUDIT, TOKENS, SESSIONS, USERS, SECRETS,
     ACCOUNTS, LEAVE_INBOX, LEAVE_EVENTS, CONNECTIONS, TENANT,
 ];

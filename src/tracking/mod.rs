@@ -24,6 +24,7 @@ mod asked;
 mod batch;
 mod clashes;
 mod draft;
+mod erased;
 mod gather;
 mod inbox;
 mod outcome;
@@ -252,6 +253,9 @@ impl Tracker {
                 }
                 Repeat::Again => key = None,
             }
+        }
+        if let Some(answer) = self.of_erased(conn, work, key).await? {
+            return Ok(Step::Known(answer));
         }
         let decided = self.decide_and_write(conn, work, key, locked).await?;
         Ok(Step::Decided(Box::new(decided)))

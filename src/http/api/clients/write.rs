@@ -156,7 +156,7 @@ pub(in crate::http) async fn erase(
     let answer = idempotency::kept(&gone.text())?;
     let gone = Gone { status: 409, answer: &answer };
     let by = by(&access, shared.clock.now());
-    erasing::erase(&shared.db, &by, id, gone).await.map_err(refusal)?;
+    erasing::erase(&shared.db, &shared.key, &by, id, gone).await.map_err(refusal)?;
     Ok(HttpResponse::NoContent().finish())
 }
 
