@@ -152,7 +152,15 @@ mod tests {
         ] {
             assert!(traces.are_in(text.as_bytes()), "{text}");
         }
-        for text in ["{\"a\":\"0871234\",\"b\":\"567\"}", "0861234567", "aine", "", "\\", r"\u00", r"\u123€"] {
+        for text in [
+            "{\"a\":\"0871234\",\"b\":\"567\"}",
+            "0861234567",
+            "aine",
+            "",
+            "\\",
+            r"\u00",
+            r"\u123€",
+        ] {
             assert!(!traces.are_in(text.as_bytes()), "{text}");
         }
     }

@@ -70,8 +70,7 @@ pub async fn told_of(
             told.add(row);
         }
     }
-    told.references
-        .extend(fetch_all!(conn, (String, String), LIST_REFERENCES, tenant, client)?);
+    told.references.extend(fetch_all!(conn, (String, String), LIST_REFERENCES, tenant, client)?);
     Ok(told)
 }
 

@@ -142,11 +142,7 @@ pub async fn list(conn: &mut Conn<'_>, before: Uuid, limit: i64) -> Result<Vec<I
 ///
 /// # Errors
 /// When the database fails.
-pub async fn naming(
-    conn: &mut Conn<'_>,
-    traces: &Traces,
-    after: Uuid,
-) -> Result<BTreeSet<Uuid>> {
+pub async fn naming(conn: &mut Conn<'_>, traces: &Traces, after: Uuid) -> Result<BTreeSet<Uuid>> {
     let (mut found, mut after) = (BTreeSet::new(), after);
     loop {
         let page = fetch_all!(conn, InboxRow, LIST_WHOLE, after, AT_ONCE)?;

@@ -53,6 +53,11 @@ pub async fn erase(
     erasure::erase(conn, by.tenant, &person, events, gone, by.now).await?;
     note(conn, by, client, "client.erased", None).await?;
     tx.commit().await?;
+    match db.cut_log().await {
+        Ok(true) => {}
+        Ok(false) => tracing::info!("the log still holds what was erased until it is next cut off"),
+        Err(error) => tracing::warn!(%error, "the log could not be cut off"),
+    }
     Ok(())
 }
 

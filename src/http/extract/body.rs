@@ -51,6 +51,23 @@ pub(in crate::http) fn must_be(request: &HttpRequest, wanted: &str) -> Result<()
     Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media_type_unsupported", &detail))
 }
 
+/// Refuses a text that says that it is not UTF-8 with 415.
+fn must_be_utf8(request: &HttpRequest) -> Result<(), Problem> {
+    let sent = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let mut parameters = sent.unwrap_or_default().split(';').skip(1);
+    let charset = parameters.find_map(|parameter| {
+        let (name, value) = parameter.split_once('=')?;
+        let value = value.trim().trim_matches('"').to_lowercase();
+        name.trim().eq_ignore_ascii_case("charset").then_some(value)
+    });
+    // What is ASCII alone is UTF-8 as well.
+    if charset.is_none_or(|charset| ["utf-8", "utf8", "us-ascii"].contains(&charset.as_str())) {
+        return Ok(());
+    }
+    let detail = "send the table as UTF-8: save it as \"CSV UTF-8 (comma delimited)\"";
+    Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media_type_unsupported", detail))
+}
+
 /// Takes a body in, up to `limit` bytes; 413 above.
 pub(in crate::http) async fn bytes(payload: &mut Payload, limit: usize) -> Result<Bytes, Problem> {
     let mut taken = web::BytesMut::new();
@@ -81,6 +98,7 @@ impl FromRequest for Table {
         let (request, mut payload) = (request.clone(), payload.take());
         Box::pin(async move {
             must_be(&request, "text/csv")?;
+            must_be_utf8(&request)?;
             bytes(&mut payload, TABLE).await.map(Self)
         })
     }

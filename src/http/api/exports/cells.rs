@@ -79,6 +79,8 @@ impl Cell {
 /// What a spreadsheet would take for the beginning of a formula.
 fn is_formula(text: &str) -> bool {
     text.starts_with(['=', '+', '-', '@', '\t', '\r'])
+        // The same letters at full width, which some programs take alike.
+        || text.starts_with(['＝', '＋', '－', '＠'])
 }
 
 /// Text that no spreadsheet computes: an apostrophe before what looks like a formula. One that
