@@ -10,6 +10,7 @@ use super::work::Work;
 use super::{Tracker, gather};
 use crate::domain::channel::EventStatus;
 use crate::domain::sighting::Says;
+use crate::sources::api::BY_HAND;
 use crate::storage::erased::{self, Told};
 use crate::storage::seal::MasterKey;
 use crate::storage::{Conn, Error, Result, events};
@@ -51,7 +52,8 @@ impl Tracker {
     ) -> Result<Option<Answer>> {
         let tenant = work.taken.tenant.id;
         let hashes: Vec<String> = hashes(&self.key, &told(work)).into_iter().collect();
-        if work.terms.by_hand() || !erased::knows_any(conn, tenant, &hashes).await? {
+        let by_hand = work.taken.source.name() == BY_HAND.name();
+        if by_hand || !erased::knows_any(conn, tenant, &hashes).await? {
             return Ok(None);
         }
         let answer = Answer::ignored(ERASED, Some(work.event_id));

@@ -26,6 +26,7 @@ mod clashes;
 mod draft;
 mod erased;
 mod gather;
+mod hand_erased;
 mod inbox;
 mod outcome;
 mod people_rows;

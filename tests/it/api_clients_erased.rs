@@ -133,6 +133,59 @@ both_engines! {
         }
     }
 
+    async fn an_erased_persons_booking_can_still_be_called_off(db: TestDb) {
+        let app = TestApp::start(&db).await;
+        let desk = Desk::open(&app, "salon").await;
+        let mut told = workflow("0871234567", "B-77");
+        told["bookingData"]["amount"] = json!(40);
+        let told = desk.deliver(&told, "msg_1").await;
+        let (client, booking) = (told.text("clientId"), told.text("bookingId"));
+        assert_eq!(desk.delete(&format!("clients/{client}")).await.status, 204);
+        let path = format!("bookings/{booking}");
+        let version = desk.get(&path).await.body["version"].clone();
+        let refused = desk.patch(&path, &json!({"status": "cancelled", "notes": "Ysolde"})).await;
+        assert_eq!((refused.status.as_u16(), refused.text("code")), (409, "client_erased"));
+        let paid = desk.patch(&path, &json!({"paymentStatus": "paid"})).await;
+        assert_eq!((paid.status.as_u16(), paid.text("paymentStatus")), (200, "paid"));
+        let done = desk.patch(&path, &json!({"status": "cancelled"})).await;
+        assert_eq!((done.status.as_u16(), done.text("status")), (200, "cancelled"), "{}", done.body);
+        assert_eq!(desk.patch(&path, &json!({"status": "cancelled"})).await.status, 200);
+        let refused = desk.patch(&path, &json!({"status": "completed"})).await;
+        assert_eq!(refused.text("code"), "transition_forbidden", "{}", refused.body);
+        assert_eq!(db.count("clients where bookings_count = 0 and spent_minor = 0").await, 1);
+        assert_eq!(db.count("audit_log where action = 'booking.updated'").await, 2);
+        assert!(version.is_null() || version != done.body["version"]);
+        assert!(lines_with(&db.dump().await, "Ysolde").is_empty());
+    }
+
+    async fn an_account_is_the_same_however_it_is_written(db: TestDb) {
+        let app = TestApp::start(&db).await;
+        let desk = Desk::open(&app, "salon").await;
+        let id = desk.client(&json!({"phone": "0871234567"})).await;
+        let mappings = format!("clients/{id}/mappings");
+        let account = |provider: &str, more: &Value| {
+            let mut body = json!({"serviceProvider": provider, "externalClientId": "EX9"});
+            body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            body
+        };
+        let made = desk.post(&mappings, &account("Phorest_API", &json!({"businessId": "b1"}))).await;
+        assert_eq!((made.status.as_u16(), made.text("serviceProvider")), (201, "phorest"));
+        let branch = json!({"businessId": "b1", "branchId": "br1"});
+        let filled = desk.post(&mappings, &account("phorest", &branch)).await;
+        assert_eq!((filled.status.as_u16(), filled.text("branchId")), (201, "br1"), "{}", filled.body);
+        assert_eq!(filled.body["id"], made.body["id"]);
+        for again in [branch, json!({"branchId": "br2"}), json!({})] {
+            let refused = desk.post(&mappings, &account("phorest", &again)).await;
+            assert_eq!((refused.status.as_u16(), refused.text("code")), (409, "mapping_exists"));
+        }
+        for name in ["phorest", "Phorest", "phorest_api"] {
+            let found = desk.get(&format!("clients/ext:{name}:EX9")).await;
+            assert_eq!(found.status, 200, "{name}: {}", found.body);
+        }
+        let refused = desk.post(&mappings, &account("a:b", &json!({}))).await;
+        assert_eq!((refused.status.as_u16(), refused.text("code")), (422, "text_invalid"));
+    }
+
     async fn the_platforms_inbox_is_looked_through_as_well(db: TestDb) {
         let app = TestApp::start(&db).await;
         let desk = Desk::open(&app, "salon").await;

@@ -224,6 +224,7 @@ both_engines! {
 
     async fn a_tenant_that_goes_meanwhile_ends_an_import(db: TestDb) {
         let desk = Desk::open(&db).await;
+        let admin = desk.app.token(Role::PlatformAdmin, None).await;
         let rows: Vec<String> = (0..3000).map(|n| format!("+3538712{n:05},Name{n}")).collect();
         let text = format!("phone,name\n{}\n", rows.join("\n"));
         let importing = tokio::spawn({
@@ -233,7 +234,6 @@ both_engines! {
         while db.count("clients").await == 0 {
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
-        let admin = desk.app.token(Role::PlatformAdmin, None).await;
         let path = format!("/api/platform/tenants/{}?confirm=salon", desk.tenant);
         let gone = desk.app.ask(Method::DELETE, &path, &admin).await;
         assert_eq!(gone.status, StatusCode::NO_CONTENT, "{}", gone.body);
