@@ -11,12 +11,13 @@ use crate::http::Shared;
 use crate::http::extract::access::Records;
 use crate::http::extract::body::Table;
 use crate::http::extract::fields::Fields;
+use crate::http::extract::query::Query;
 use crate::http::openapi::{Repeatable, TenantPath, WriteRefusals};
 use crate::http::problem::Problem;
 use crate::tracking::hand::{By, NewClient};
 use crate::tracking::importing::{self, Counts, Folded, Row, Stopped};
 use actix_web::http::StatusCode;
-use actix_web::web::{self, Data, Json, Query};
+use actix_web::web::{self, Data, Json};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -28,9 +29,6 @@ use uuid::Uuid;
 
 /// The most bad rows that are listed.
 const LISTED: usize = 1000;
-
-/// The most characters of a name.
-const NAME: usize = 200;
 
 /// How a table is taken in.
 #[derive(Deserialize, IntoParams)]
@@ -199,8 +197,8 @@ fn read(line: &Line, tenant: &TenantSettings, now: DateTime<Utc>) -> Result<NewC
         fields.fault("phone", "row_too_long", detail);
     }
     let phone = fields.phone("phone", tenant.default_region).value();
-    let first_name = fields.text("firstName", NAME).value();
-    let last_name = fields.text("lastName", NAME).value();
+    let first_name = fields.name("firstName").value();
+    let last_name = fields.name("lastName").value();
     let email = fields.email("email").value();
     let source = fields.word::<Channel>("firstInteractionSource").value();
     let first_interaction_at = fields.past("firstInteractionDate", tenant, now).value();
