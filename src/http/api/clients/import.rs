@@ -48,11 +48,11 @@ pub(in crate::http) struct ImportJson {
     dry_run: bool,
     /// Clients that are new.
     created: u64,
-    /// Rows by which a client changed.
+    /// Contents by which a client changed.
     updated: u64,
-    /// Rows that said nothing new.
+    /// Contents that said nothing new.
     unchanged: u64,
-    /// Rows that could not be read.
+    /// Contents that could not be read.
     failed: u64,
     /// One entry for each of them, at most 1000.
     errors: Vec<RowError>,
@@ -81,7 +81,7 @@ struct RowError {
 ///
 /// The first line has the headings: those of the export, or common ones (`mobile`, `surname`,
 /// `e-mail`, …); `phone` is needed. An empty cell changes nothing; what is filled counts as set by
-/// a person. Rows that can't be read are listed, and don't stop the others. Repeating the same
+/// a person. Contents that can't be read are listed, and don't stop the others. Repeating the same
 /// table changes nothing.
 #[utoipa::path(
     post, path = "/api/platform/tenants/{tenantId}/clients/import", tag = "clients",
@@ -103,11 +103,11 @@ pub(in crate::http) async fn import(
     let by = By { tenant: tenant.id, actor: access.by.actor(), now };
     let _only = Running::begin(tenant.id)?;
     // A large table takes seconds to read, in which this thread has others to serve.
-    let read = web::block(move || Rows::read(&body.0, &tenant, now)).await;
+    let read = web::block(move || Contents::read(&body.0, &tenant, now)).await;
     let read = read.map_err(|error| Problem::internal(&error))??;
     let done = importing::import(&shared.db, &by, &read.rows, dry_run).await;
     let Counts { created, updated, unchanged } = done.map_err(refusal)?;
-    let Rows { failed, errors, ignored_columns, .. } = read;
+    let Contents { failed, errors, ignored_columns, .. } = read;
     Ok(Json(ImportJson { dry_run, created, updated, unchanged, failed, errors, ignored_columns }))
 }
 
@@ -157,15 +157,15 @@ impl Drop for Running {
 }
 
 /// What a table says.
-struct Rows {
+struct Contents {
     rows: Vec<Row>,
     failed: u64,
     errors: Vec<RowError>,
     ignored_columns: Vec<String>,
 }
 
-impl Rows {
-    /// Reads a whole table. Rows of one phone are one.
+impl Contents {
+    /// Reads a whole table. Contents of one phone are one.
     fn read(bytes: &[u8], tenant: &TenantSettings, now: DateTime<Utc>) -> Result<Self, Problem> {
         let mut sheet = table::open(bytes)?;
         let (mut rows, mut failed, mut errors) = (Folded::default(), 0, Vec::new());
