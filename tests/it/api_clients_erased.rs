@@ -71,28 +71,28 @@ both_engines! {
     async fn what_names_an_erased_bookings_reference_is_ignored(db: TestDb) {
         let app = TestApp::start(&db).await;
         let desk = Desk::open(&app, "salon").await;
-        let first = desk.deliver(&workflow("0871234567", "B-77"), "msg_1").await;
-        let other = desk.deliver(&workflow("0861110000", "B-78"), "msg_2").await;
+        let first = desk.deliver(&workflow("0871234567", "QR-77"), "msg_1").await;
+        let other = desk.deliver(&workflow("0861110000", "QR-78"), "msg_2").await;
         let id = first.text("clientId");
         assert_eq!(desk.delete(&format!("clients/{id}")).await.status, 204);
-        let mut cancelled = workflow("0871234567", "B-77");
+        let mut cancelled = workflow("0871234567", "QR-77");
         cancelled["bookingData"]["status"] = json!("cancelled");
-        let bare = json!({"bookingData": {"phorestBookingId": "B-77", "status": "cancelled",
+        let bare = json!({"bookingData": {"phorestBookingId": "QR-77", "status": "cancelled",
             "source": "voice"}});
-        let told = workflow("0871234567", "B-77");
+        let told = workflow("0871234567", "QR-77");
         for (number, body) in [told, cancelled, bare].iter().enumerate() {
             let late = desk.deliver(body, &format!("late_{number}")).await;
             let told = (late.text("outcome"), late.text("reason"));
             assert_eq!(told, ("ignored", "erased"), "{}", late.body);
         }
         assert!(lines_with(&db.dump().await, "871234567").is_empty());
-        assert!(lines_with(&db.dump().await, "B-77").is_empty());
+        assert!(lines_with(&db.dump().await, "QR-77").is_empty());
         // Others' bookings go on, also with a reference that is not theirs yet.
-        let mut cancelled = workflow("0861110000", "B-78");
+        let mut cancelled = workflow("0861110000", "QR-78");
         cancelled["bookingData"]["status"] = json!("cancelled");
         let done = desk.deliver(&cancelled, "msg_3").await;
         assert_eq!(done.body["bookingId"], other.body["bookingId"], "{}", done.body);
-        let anew = desk.deliver(&workflow("0871234567", "B-79"), "msg_4").await;
+        let anew = desk.deliver(&workflow("0871234567", "QR-79"), "msg_4").await;
         assert_eq!(anew.body["isNewClient"], true, "{}", anew.body);
     }
 
@@ -136,7 +136,7 @@ both_engines! {
     async fn an_erased_persons_booking_can_still_be_called_off(db: TestDb) {
         let app = TestApp::start(&db).await;
         let desk = Desk::open(&app, "salon").await;
-        let mut told = workflow("0871234567", "B-77");
+        let mut told = workflow("0871234567", "QR-77");
         told["bookingData"]["amount"] = json!(40);
         let told = desk.deliver(&told, "msg_1").await;
         let (client, booking) = (told.text("clientId"), told.text("bookingId"));

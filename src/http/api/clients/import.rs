@@ -48,11 +48,11 @@ pub(in crate::http) struct ImportJson {
     dry_run: bool,
     /// Clients that are new.
     created: u64,
-    /// Contents by which a client changed.
+    /// Rows by which a client changed.
     updated: u64,
-    /// Contents that said nothing new.
+    /// Rows that said nothing new.
     unchanged: u64,
-    /// Contents that could not be read.
+    /// Rows that could not be read.
     failed: u64,
     /// One entry for each of them, at most 1000.
     errors: Vec<RowError>,
@@ -81,7 +81,7 @@ struct RowError {
 ///
 /// The first line has the headings: those of the export, or common ones (`mobile`, `surname`,
 /// `e-mail`, …); `phone` is needed. An empty cell changes nothing; what is filled counts as set by
-/// a person. Contents that can't be read are listed, and don't stop the others. Repeating the same
+/// a person. Rows that can't be read are listed, and don't stop the others. Repeating the same
 /// table changes nothing.
 #[utoipa::path(
     post, path = "/api/platform/tenants/{tenantId}/clients/import", tag = "clients",
@@ -165,7 +165,7 @@ struct Contents {
 }
 
 impl Contents {
-    /// Reads a whole table. Contents of one phone are one.
+    /// Reads a whole table. Rows of one phone are one.
     fn read(bytes: &[u8], tenant: &TenantSettings, now: DateTime<Utc>) -> Result<Self, Problem> {
         let mut sheet = table::open(bytes)?;
         let (mut rows, mut failed, mut errors) = (Folded::default(), 0, Vec::new());
