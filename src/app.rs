@@ -203,10 +203,12 @@ async fn keep_tidy(shared: &Shared) {
         let purged = async {
             let mut tx = shared.db.begin().await?;
             idempotency::purge(&mut tx.conn(), shared.clock.now()).await?;
-            tx.commit().await
+            tx.commit().await?;
+            // An erasure may have found somebody reading.
+            shared.db.cut_log().await
         };
         if let Err(error) = purged.await {
-            tracing::warn!(%error, "answers that have run out could not be removed");
+            tracing::warn!(%error, "what has run out could not be removed");
         }
     }
 }

@@ -72,8 +72,9 @@ pub struct Item {
     pub tenant: Option<String>,
     /// What makes a repeat a repeat.
     pub key: DeliveryKey,
-    /// When it was told by the provider's clock, where it says so. May lie after the arrival;
-    /// whoever uses it cuts it there.
+    /// The call or message that it is of, as its tellings name it, whether it tells any or not.
+    pub context: Option<String>,
+    /// When it was told, by the provider's clock where it says so; it may lie after the arrival.
     pub occurred_at: Option<DateTime<Utc>>,
     /// How much the telling is worth beside others of the same moment.
     pub rank: Rank,
@@ -245,8 +246,7 @@ pub struct Reading<'a> {
     /// When it arrived: no telling is later, and relative words count from it where the item has
     /// no time of its own.
     pub received_at: DateTime<Utc>,
-    /// Fields that a person supplied, by the names of `UnifiedBookingData`: they replace what
-    /// the body says and are read by the same rules.
+    /// What a person supplied in place of what is said, by the names of `UnifiedBookingData`.
     pub overrides: &'a BTreeMap<String, String>,
     /// Where the connection's callers put what, where somebody said so.
     pub map: Option<&'a FieldMap>,

@@ -68,6 +68,7 @@ pub(super) type RowKey = (Uuid, Uuid);
 /// Everything that was read ahead.
 #[derive(Debug, Default)]
 pub(super) struct Known {
+    pub(super) erased: Ahead<(Uuid, String), bool>,
     pub(super) events: Ahead<(Uuid, String), Option<KnownEvent>>,
     pub(super) owners: Ahead<IdentityKey, Option<Uuid>>,
     pub(super) identities: Ahead<RowKey, Vec<IdentityRow>>,

@@ -21,6 +21,7 @@ pub mod clients;
 pub mod clients_ahead;
 pub mod connections;
 pub mod duplicates;
+pub mod erased;
 pub mod erasure;
 mod error;
 pub mod events;
@@ -114,8 +115,8 @@ macro_rules! files {
 pub fn all_statements() -> Vec<(&'static str, &'static str, &'static str)> {
     let files = files![
         aliases, alikes, archive, audit, beside, booking_lists, bookings, client_counts,
-        client_list, client_names, client_stats, clients, connections, duplicates, erasure, events,
-        history, idempotency, inbox, installation, joins, lead_lists, lead_records, leads,
+        client_list, client_names, client_stats, clients, connections, duplicates, erased, erasure,
+        events, history, idempotency, inbox, installation, joins, lead_lists, lead_records, leads,
         mappings, removal, reviews, seeds, sightings, tenants, tokens, users, words,
     ];
     let named = |(file, list): (&'static str, &'static [(&'static str, &'static str)])| {
@@ -132,8 +133,8 @@ pub fn bulk_statements(engine: &str) -> Vec<(&'static str, &'static str, &'stati
         ($($file:ident),+ $(,)?) => { [$((stringify!($file), $file::BULK)),+] };
     }
     let files = bulks![
-        beside, bookings, clients, clients_ahead, events, leads, mappings, pending, reviews,
-        sightings, words,
+        beside, bookings, clients, clients_ahead, erased, events, leads, mappings, pending,
+        reviews, sightings, words,
     ];
     let text = |bulk: &bulk::Bulk| bulk.text(engine);
     let named = |(file, list): (&'static str, &[(&'static str, &'static bulk::Bulk)])| {

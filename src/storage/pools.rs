@@ -1,6 +1,7 @@
 //! Pools of connections.
 
 use super::{Db, Error, Result};
+use sqlx::AssertSqlSafe;
 use sqlx::Connection as _;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
@@ -23,6 +24,12 @@ const BY_INDEX: [(&str, &str); 4] = [
     ("enable_mergejoin", "off"),
 ];
 
+/// How long SQLite waits for another process that writes.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// How often cutting off SQLite's log is tried.
+const CUTS: usize = 5;
+
 /// A pool without the task that sweeps out idle connections.
 ///
 /// The pool counts them wrong for a moment (sqlx 0.9.0: a connection is there for others before it
@@ -40,7 +47,9 @@ pub(super) async fn sqlite(url: &str) -> Result<Db> {
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
-        .busy_timeout(Duration::from_secs(5));
+        // What is deleted is overwritten: a person who was erased must not stand in the file.
+        .pragma("secure_delete", "on")
+        .busy_timeout(BUSY);
     let pool = |connections| {
         unswept(SqlitePoolOptions::new())
             .max_connections(connections)
@@ -49,6 +58,35 @@ pub(super) async fn sqlite(url: &str) -> Result<Db> {
     let write = pool(1).connect_with(options.clone()).await?;
     let read = pool(4).connect_with(options).await?;
     Ok(Db::Sqlite { read, write })
+}
+
+impl Db {
+    /// Writes SQLite's log into its file and cuts it off, so that pages as they were before stand
+    /// nowhere any more. Whoever reads is not waited for long: false where one was in the way.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn cut_log(&self) -> Result<bool> {
+        for _ in 0..CUTS {
+            if self.try_cut_log().await? {
+                return Ok(true);
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Ok(false)
+    }
+
+    async fn try_cut_log(&self) -> Result<bool> {
+        let Self::Sqlite { write, .. } = self else { return Ok(true) };
+        let mut connection = write.acquire().await?;
+        // Nobody else may write while the last reader is waited for.
+        sqlx::query("pragma busy_timeout = 20").execute(&mut *connection).await?;
+        let cut = sqlx::query_as("pragma wal_checkpoint(truncate)");
+        let cut: sqlx::Result<(i64, i64, i64)> = cut.fetch_one(&mut *connection).await;
+        let usual = format!("pragma busy_timeout = {}", BUSY.as_millis());
+        sqlx::query(AssertSqlSafe(usual)).execute(&mut *connection).await?;
+        Ok(matches!(cut, Ok((0, ..))))
+    }
 }
 
 /// The pool of a server, which isn't asked yet.

@@ -132,7 +132,7 @@ fn supplied(
 }
 
 /// The event as its source cut it out, told when it was told.
-fn item(source: &dyn Source, row: &EventRow) -> Result<Item, AgainError> {
+pub(super) fn item(source: &dyn Source, row: &EventRow) -> Result<Item, AgainError> {
     let mut headers = Headers::default();
     let kept = serde_json::from_str::<BTreeMap<String, String>>(&row.headers).unwrap_or_default();
     for (name, value) in &kept {

@@ -9,8 +9,8 @@ use crate::domain::person::Identity;
 use crate::domain::sighting::Sighting;
 use crate::storage::sightings::Lookup;
 use crate::storage::{
-    Conn, Result, beside, bookings, clients, clients_ahead, events, leads, mappings, reviews,
-    sightings,
+    Conn, Result, beside, bookings, clients, clients_ahead, erased, events, leads, mappings,
+    reviews, sightings,
 };
 use std::collections::BTreeSet;
 use uuid::Uuid;
@@ -27,6 +27,9 @@ pub(super) async fn read_ahead(conn: &mut Conn<'_>, works: &[&Work]) -> Result<(
     let deliveries: Vec<(Uuid, &str)> =
         keyed.filter_map(|work| Some((work.tenant(), work.key_hash.as_deref()?))).collect();
     events::read_ahead(conn, &deliveries).await?;
+    let marks =
+        works.iter().flat_map(|work| work.marks.iter().map(|mark| (work.tenant(), mark.clone())));
+    erased::read_ahead(conn, &marks.collect()).await?;
     let told: Vec<Told<'_>> = works
         .iter()
         .flat_map(|work| work.sightings.iter().map(|sighting| (work.tenant(), sighting)))

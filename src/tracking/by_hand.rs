@@ -53,6 +53,9 @@ pub enum Denied {
     /// There is no such booking any more.
     #[error("there is no such booking")]
     Gone,
+    /// Of a booking whose person was erased only the states are changed.
+    #[error("the booking's client was erased: only its status and paymentStatus can be changed")]
+    Erased,
     /// It is not the version that the change is meant for.
     #[error("the booking has changed since it was read")]
     Changed,
@@ -310,7 +313,7 @@ fn same_again(gathered: &Gathered, fresh: &[Sighting], booking: &Resolved, set: 
 }
 
 /// The step that a booking can't take from where it stands.
-fn forbidden(row: &BookingRow, set: &Edited) -> Option<Denied> {
+pub(super) fn forbidden(row: &BookingRow, set: &Edited) -> Option<Denied> {
     let from: BookingStatus = row.status.parse().ok()?;
     let paid: PaymentStatus = row.payment_status.parse().ok()?;
     let moved = set.appointment_date_time.is_some_and(|start| start != row.booking_at);

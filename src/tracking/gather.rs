@@ -137,13 +137,18 @@ pub(super) fn contexts(sighting: &Sighting) -> impl Iterator<Item = String> {
 pub(super) fn names(sighting: &Sighting) -> BTreeSet<String> {
     let people = identities(sighting).into_iter().map(|i| i.key());
     let contexts = contexts(sighting).map(|c| context_lock(&c));
-    let reference = keys(sighting).external_key.map(|k| format!("reference:{k}"));
+    let reference = keys(sighting).external_key.map(|k| reference_lock(&k));
     people.chain(contexts).chain(reference).collect()
 }
 
 /// What is locked for a call or message.
 pub(super) fn context_lock(context: &str) -> String {
     format!("context:{context}")
+}
+
+/// What is locked for a reference.
+pub(super) fn reference_lock(reference: &str) -> String {
+    format!("reference:{reference}")
 }
 
 /// Reads, until nothing new turns up, the sightings that share an identity with the new ones, and

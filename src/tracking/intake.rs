@@ -329,6 +329,7 @@ fn malformed_item(body: &[u8]) -> Item {
         account: None,
         tenant: None,
         key: DeliveryKey::BodyForAnHour,
+        context: None,
         occurred_at: None,
         rank: Rank::Message,
         raw: body.to_vec(),

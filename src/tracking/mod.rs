@@ -26,7 +26,9 @@ mod attempts;
 mod batch;
 mod clashes;
 mod draft;
+mod erased;
 mod gather;
+mod hand_erased;
 mod inbox;
 mod outcome;
 mod people_rows;
@@ -170,6 +172,9 @@ impl Tracker {
                 }
                 Repeat::Again => key = None,
             }
+        }
+        if let Some(answer) = self.of_erased(conn, work, key).await? {
+            return Ok(Step::Known(answer));
         }
         let decided = self.decide_and_write(conn, work, key, locked).await?;
         Ok(Step::Decided(Box::new(decided)))

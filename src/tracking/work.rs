@@ -24,6 +24,8 @@ pub(super) struct Work {
     pub(super) overrides: BTreeMap<String, String>,
     /// True for an event that is stored already and read again.
     pub(super) again: bool,
+    /// The keyed hashes by which it is known, where it belongs to somebody who was erased.
+    pub(super) marks: BTreeSet<String>,
     /// On what terms it is tracked.
     pub(super) terms: Terms,
     /// The request that it came with: whatever is said of it in the log is said there.
@@ -99,7 +101,8 @@ impl Tracker {
         let key = key_hash.clone().filter(|_| !hourly);
         let key = key.unwrap_or_else(|| event_id.to_string());
         let sightings = mapped.iter().filter_map(|one| sighting(one, event_id, &key, &taken));
-        let sightings = sightings.collect();
+        let sightings: Vec<Sighting> = sightings.collect();
+        let marks = self.marks(&taken, &mapped, &sightings);
         Work {
             taken,
             event_id,
@@ -109,6 +112,7 @@ impl Tracker {
             sightings,
             overrides,
             again,
+            marks,
             terms: Terms::Delivery,
             span: Span::current(),
         }

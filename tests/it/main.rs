@@ -7,6 +7,7 @@ mod support;
 mod api_bookings;
 mod api_clients;
 mod api_clients_erase;
+mod api_clients_erased;
 mod api_clients_list;
 mod api_clients_plans;
 mod api_clients_write;
