@@ -10,6 +10,7 @@
     reason = "a tool: it stops at the first fault"
 )]
 
+#[expect(dead_code, reason = "another tool asks for the process")]
 mod service;
 
 use bookhook::clock::Clock;

@@ -18,7 +18,11 @@ pub(crate) async fn measure(bench: &mut Bench, empty: f64, table: &mut Table) {
         let tenant = tenant.get("id").and_then(|id| id.as_str()?.parse().ok()).unwrap();
         let begun = Instant::now();
         fill(&database, &[Size { tenant, number: 0, clients, each: EACH }]).await;
-        println!("growth: {clients} clients, {} bookings in {:.0?}", clients * EACH, begun.elapsed());
+        println!(
+            "growth: {clients} clients, {} bookings in {:.0?}",
+            clients * EACH,
+            begun.elapsed()
+        );
         let desk = Desk::reopen(&database, Bodies::new(KILOBYTES, clients));
         let mut runs = Vec::new();
         for _ in 0..bench.asked.rounds {

@@ -70,9 +70,12 @@ fn due(plan: Plan, begun: Instant, connection: u64, nth: u32) -> Option<Instant>
 }
 
 /// Posts over one connection until the time is over.
-async fn post(target: Target, plan: Plan, begun: Instant, connection: u64) -> Vec<u32> {
-    let mut stream = TcpStream::connect(&target.address).await.unwrap();
-    stream.set_nodelay(true).unwrap();
+async fn post(
+    mut stream: TcpStream,
+    target: Target,
+    plan: Plan,
+    (begun, connection): (Instant, u64),
+) -> Vec<u32> {
     let (clock, until) = (Clock::system(), begun + plan.length);
     let (mut took, mut request, mut answer) = (Vec::new(), Vec::new(), Vec::new());
     for nth in 0.. {
@@ -87,25 +90,38 @@ async fn post(target: Target, plan: Plan, begun: Instant, connection: u64) -> Ve
         }
         let number = target.next.fetch_add(1, Ordering::Relaxed);
         target.bodies.request(number, clock.now(), &mut request);
-        stream.write_all(&request).await.unwrap();
-        read_answer(&mut stream, &mut answer).await;
+        let answered = async {
+            stream.write_all(&request).await?;
+            read_answer(&mut stream, &mut answer).await
+        };
+        // A delivery that is not answered is a fault of what is measured: never tried again here.
+        answered.await.unwrap_or_else(|error| {
+            panic!(
+                "delivery {number}, the {nth}th on connection {connection} of {}: {error}, \
+                 {:.1?} after it was due, {:.1?} after the begin",
+                plan.connections,
+                from.elapsed(),
+                begun.elapsed()
+            )
+        });
         took.push(u32::try_from(from.elapsed().as_micros()).unwrap_or(u32::MAX));
     }
     took
 }
 
 /// Reads one answer, and checks that it is the right one.
-async fn read_answer(stream: &mut TcpStream, answer: &mut Vec<u8>) {
+async fn read_answer(stream: &mut TcpStream, answer: &mut Vec<u8>) -> std::io::Result<()> {
     answer.clear();
     loop {
-        let read = stream.read_buf(answer).await.unwrap();
+        let read = stream.read_buf(answer).await?;
         let text = std::str::from_utf8(answer).unwrap_or_default();
         assert!(read > 0, "the service hung up: {text}");
         let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
         let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
         if length.and_then(|n| n.parse().ok()) == Some(body.len()) {
             let tracked = head.starts_with("HTTP/1.1 200") && body.contains("\"tracked\"");
-            return assert!(tracked, "{text}");
+            assert!(tracked, "{text}");
+            return Ok(());
         }
     }
 }
@@ -122,9 +138,18 @@ pub(crate) fn run(target: &Target, plan: Plan) -> Run {
 }
 
 async fn all(target: &Target, plan: Plan) -> Run {
+    // One after the other, before the clock runs: many at once are more than may wait to be
+    // accepted, and stand still for a second.
+    let mut streams = Vec::new();
+    for connection in 0..plan.connections {
+        let stream = TcpStream::connect(&target.address).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        streams.push((stream, connection));
+    }
     let (begun, before) = (Instant::now(), usage::of(std::process::id()));
-    let posts = (0..plan.connections)
-        .map(|connection| tokio::spawn(post(target.clone(), plan, begun, connection)));
+    let posts = streams.into_iter().map(|(stream, connection)| {
+        tokio::spawn(post(stream, target.clone(), plan, (begun, connection)))
+    });
     let mut took = Vec::new();
     for one in posts.collect::<Vec<_>>() {
         took.extend(one.await.unwrap());

@@ -7,12 +7,14 @@
 //! explains each line.
 //!
 //! `cargo bench --bench ingest` takes a few minutes. Behind `--`, `--full` measures longer, and
-//! names of parts measure those only: `rounds fresh large half alone hops growth`; `growth` is in
-//! `--full` and not in the short form. `INGEST_SECONDS` is how long each measure takes (4; 10 in
+//! names of parts measure those only: `rounds fresh large half alone hops growth statements`;
+//! `growth` is in `--full` and not in the short form, `statements` only where it is named: it
+//! shows what each statement costs a delivery. `INGEST_SECONDS` is how long each measure takes (4; 10 in
 //! full), `INGEST_ROUNDS` how many rounds there are (3; 5 in full), `INGEST_CLIENTS` how many
 //! clients the largest growth has (1000000, with five bookings each).
 #![expect(
     clippy::unwrap_used,
+    clippy::panic,
     clippy::print_stdout,
     reason = "a tool: it stops at the first fault"
 )]
@@ -27,8 +29,10 @@ mod table;
 mod usage;
 
 #[path = "../filling/mod.rs"]
+#[expect(dead_code, reason = "another tool asks for single clients")]
 mod filling;
 #[path = "../service/mod.rs"]
+#[expect(dead_code, reason = "the databases are this tool's own")]
 mod service;
 
 use bodies::Bodies;
@@ -60,13 +64,16 @@ impl Asked {
         let full = words().any(|word| word == "--full");
         let parts = words().filter(|word| !word.starts_with("--")).collect();
         let (seconds, rounds) = if full { (10, 5) } else { (4, 3) };
-        let (seconds, rounds) = (number("INGEST_SECONDS", seconds), number("INGEST_ROUNDS", rounds));
+        let (seconds, rounds) =
+            (number("INGEST_SECONDS", seconds), number("INGEST_ROUNDS", rounds));
         Self { full, parts, seconds, rounds }
     }
 
     fn has(&self, part: &str) -> bool {
-        let short = part != "growth" && part != STATEMENTS;
-        if self.parts.is_empty() { short || self.full && part != STATEMENTS } else { self.parts.iter().any(|p| p == part) }
+        if !self.parts.is_empty() {
+            return self.parts.iter().any(|asked| asked == part);
+        }
+        part != STATEMENTS && (self.full || part != "growth")
     }
 
     fn plan(&self, connections: u64) -> Plan {
@@ -129,7 +136,8 @@ impl Bench {
             println!("round {round}: pgbench {:.0}/s", baseline.rate);
             rounds.pgbench.push(baseline);
             for (connections, runs) in &mut rounds.postgres {
-                let measure = self.postgres.measure(self.asked.plan(*connections), Some(&self.server));
+                let measure =
+                    self.postgres.measure(self.asked.plan(*connections), Some(&self.server));
                 println!("round {round}: PostgreSQL, {}", measure.line(*connections));
                 runs.push(measure);
             }
@@ -155,11 +163,12 @@ impl Bench {
         all
     }
 
-    /// What each statement takes while 64 connections post.
+    /// What each statement takes while `INGEST_CONNECTIONS` (64) post.
     async fn statements(&self) {
         self.server.forget_statements().await;
-        let measure = self.postgres.measure(self.asked.plan(64), Some(&self.server));
-        println!("{}", measure.line(64));
+        let connections = number("INGEST_CONNECTIONS", 64);
+        let measure = self.postgres.measure(self.asked.plan(connections), Some(&self.server));
+        println!("{}", measure.line(connections));
         for line in self.server.statements(measure.run.count).await {
             println!("{line}");
         }

@@ -22,7 +22,9 @@ fn middle(runs: &[Measure], of: impl Fn(&Measure) -> f64) -> f64 {
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "| measure | figure | aim |\n|---|---|---|")?;
-        self.0.iter().try_for_each(|[name, figure, aim]| writeln!(f, "| {name} | {figure} | {aim} |"))
+        self.0
+            .iter()
+            .try_for_each(|[name, figure, aim]| writeln!(f, "| {name} | {figure} | {aim} |"))
     }
 }
 
