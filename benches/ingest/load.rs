@@ -65,8 +65,8 @@ impl Target {
 fn due(plan: Plan, begun: Instant, connection: u64, nth: u32) -> Option<Instant> {
     let pace = plan.pace?;
     let connections = f64::from(u32::try_from(plan.connections).unwrap());
-    let place = f64::from(u32::try_from(connection).unwrap()) + f64::from(nth) * connections;
-    Some(begun + Duration::from_secs_f64(place / pace))
+    let turn = f64::from(u32::try_from(connection).unwrap()) + f64::from(nth) * connections;
+    Some(begun + Duration::from_secs_f64(turn / pace))
 }
 
 /// Posts over one connection until the time is over.

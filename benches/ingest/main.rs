@@ -129,8 +129,8 @@ impl Bench {
     /// meets all of them.
     fn rounds(&mut self) -> Rounds {
         let body = Bodies::new(KILOBYTES, 0).body(1);
-        let mut rounds = Rounds::default();
-        rounds.postgres = CONNECTIONS.map(|connections| (connections, Vec::new())).into();
+        let postgres = CONNECTIONS.map(|connections| (connections, Vec::new())).into();
+        let mut rounds = Rounds { postgres, ..Rounds::default() };
         for round in 1..=self.asked.rounds {
             let baseline = self.server.pgbench(self.asked.length(), &body);
             println!("round {round}: pgbench {:.0}/s", baseline.rate);
@@ -199,7 +199,7 @@ async fn main() {
     let postgres = Desk::open(&server.make("bookhook").await, Bodies::new(KILOBYTES, 0));
     let file = format!("sqlite://{}", dir.path().join("ingest.db").display());
     let sqlite = Desk::open(&file, Bodies::new(KILOBYTES, 0));
-    let mut bench = Bench { asked, server, postgres, sqlite };
+    let mut bench = Bench { asked, postgres, sqlite, server };
     table.row("body", format!("{} bytes", Bodies::new(KILOBYTES, 0).body(1).len()), "");
     bench.warm().await;
     let rounds = if bench.asked.has("rounds") { bench.rounds() } else { Rounds::default() };
