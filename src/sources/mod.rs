@@ -62,7 +62,8 @@ pub struct Delivery<'a> {
 }
 
 /// One event of a delivery: the piece of it that is kept, keyed and read by itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Item {
     /// What the provider calls it: `call_ended`, `text`, `booking`.
     pub kind: String,
@@ -77,12 +78,15 @@ pub struct Item {
     pub occurred_at: Option<DateTime<Utc>>,
     /// How much the telling is worth beside others of the same moment.
     pub rank: Rank,
-    /// The bytes to keep: what [`Source::split`] makes exactly this item of again.
+    /// The bytes to keep: what [`Source::split`] makes exactly this item of again. They are kept
+    /// beside the rest.
+    #[serde(skip)]
     pub raw: Vec<u8>,
 }
 
 /// What makes a repeated delivery a repeat.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum DeliveryKey {
     /// Nothing does: each is an event of its own.
     None,

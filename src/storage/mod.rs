@@ -20,6 +20,7 @@ pub mod connections;
 pub mod duplicates;
 pub mod erasure;
 mod error;
+pub mod event_aliases;
 pub mod events;
 pub mod history;
 pub mod idempotency;
@@ -37,6 +38,7 @@ pub mod reviews;
 pub mod seal;
 pub mod seeds;
 pub mod sightings;
+pub mod spool;
 pub mod tenants;
 pub mod tokens;
 pub mod users;
@@ -45,8 +47,10 @@ pub mod words;
 pub use error::{Error, Result};
 
 use chrono::{DateTime, Utc};
+use futures_util::future::BoxFuture;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::{PgConnection, PgPool, SqliteConnection, SqlitePool};
+use std::time::Duration;
 
 static MIGRATOR: Migrator = sqlx::migrate!("./migrations");
 
@@ -108,9 +112,10 @@ macro_rules! files {
 pub fn all_statements() -> Vec<(&'static str, &'static str, &'static str)> {
     let files = files![
         aliases, alikes, archive, audit, beside, booking_lists, bookings, client_counts,
-        client_list, client_names, client_stats, clients, connections, duplicates, erasure, events,
-        history, idempotency, inbox, installation, joins, lead_lists, lead_records, leads,
-        mappings, removal, reviews, seeds, sightings, tenants, tokens, users, words,
+        client_list, client_names, client_stats, clients, connections, duplicates, erasure,
+        event_aliases, events, history, idempotency, inbox, installation, joins, lead_lists,
+        lead_records, leads, mappings, removal, reviews, seeds, sightings, tenants, tokens, users,
+        words,
     ];
     let named = |(file, list): (&'static str, &'static [(&'static str, &'static str)])| {
         list.iter().map(move |(name, sql)| (file, *name, *sql)).collect::<Vec<_>>()
@@ -155,6 +160,15 @@ pub enum Reader {
     Sqlite(sqlx::pool::PoolConnection<sqlx::Sqlite>),
     /// PostgreSQL.
     Postgres(sqlx::pool::PoolConnection<sqlx::Postgres>),
+}
+
+/// Gives up what takes longer: the database is taken to be away.
+///
+/// # Errors
+/// [`Error::Unavailable`] when it does, else its own.
+pub async fn in_time<T>(longest: Duration, work: BoxFuture<'_, Result<T>>) -> Result<T> {
+    let done = tokio::time::timeout(longest, work).await;
+    done.unwrap_or(Err(Error::Unavailable(sqlx::Error::PoolTimedOut)))
 }
 
 impl Db {

@@ -10,6 +10,9 @@ use std::time::Duration;
 /// How long a connection to a server may be unused and still be taken for good.
 const LONGEST_IDLE: Duration = Duration::from_mins(10);
 
+/// How long a server may take to say that it is there.
+const LONGEST_PING: Duration = Duration::from_secs(1);
+
 /// A pool without the task that sweeps out idle connections.
 ///
 /// The pool counts them wrong for a moment (sqlx 0.9.0: a connection is there for others before it
@@ -21,8 +24,16 @@ fn unswept<D: sqlx::Database>(options: sqlx::pool::PoolOptions<D>) -> sqlx::pool
 
 /// The pools of a SQLite file, which is made when it isn't there.
 pub(super) async fn sqlite(url: &str) -> Result<Db> {
-    let options = SqliteConnectOptions::from_str(url)
-        .map_err(|_| Error::Address("DATABASE_URL is no SQLite address: sqlite://file.db".into()))?
+    let options = SqliteConnectOptions::from_str(url).map_err(|_| {
+        Error::Address("DATABASE_URL is no SQLite address: sqlite://file.db".into())
+    })?;
+    sqlite_file(options).await
+}
+
+/// The pools of a SQLite file by its options: whatever they say, it is made when it isn't there,
+/// and what is committed is on the disk.
+pub(super) async fn sqlite_file(options: SqliteConnectOptions) -> Result<Db> {
+    let options = options
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
@@ -53,7 +64,9 @@ pub(super) fn postgres(url: &str) -> Result<Db> {
                 if known.idle_for > LONGEST_IDLE {
                     return Ok(false);
                 }
-                connection.ping().await.map(|()| true)
+                // One that never answers is given up, so that another is tried in its place.
+                let pinged = tokio::time::timeout(LONGEST_PING, connection.ping()).await;
+                pinged.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map(|()| true)
             })
         })
         .acquire_timeout(Duration::from_secs(5))

@@ -54,6 +54,8 @@ impl Tracker {
         let (tenant, map) = self.owner(row).await?;
         let tenant = tenant.ok_or_else(|| unreadable("belongs to a tenant that is gone"))?;
         let taken = Taken {
+            event_id: row.id,
+            queued: false,
             tenant: Arc::new(tenant),
             connection_id: row.connection_id,
             source,

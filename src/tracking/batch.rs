@@ -7,16 +7,11 @@
 use super::answer::Answer;
 use super::work::Work;
 use super::{Taken, TrackError, Tracker, Trouble};
-use crate::domain::ids;
-use futures_util::{StreamExt, TryStreamExt};
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 /// The most events of one transaction: whoever else wants to write waits for it.
 const TOGETHER: usize = 64;
-
-/// The most transactions of one delivery at the same time.
-const SIDE_BY_SIDE: usize = 4;
 
 /// How often events are tried together with more locks, before each is tried by itself.
 const ATTEMPTS: u32 = 4;
@@ -36,12 +31,10 @@ impl Tracker {
             by_tenant.entry(one.tenant.id).or_default().push((place, one));
         }
         let chunks = by_tenant.values().flat_map(|list| list.chunks(TOGETHER));
-        let answered: Vec<Vec<(usize, Answer)>> = futures_util::stream::iter(chunks)
-            .map(|chunk| self.together(chunk))
-            .buffered(SIDE_BY_SIDE)
-            .try_collect()
-            .await?;
-        let mut answered: Vec<(usize, Answer)> = answered.into_iter().flatten().collect();
+        let mut answered: Vec<(usize, Answer)> = Vec::with_capacity(taken.len());
+        for chunk in chunks {
+            answered.extend(self.together(chunk).await?);
+        }
         answered.sort_by_key(|(place, _)| *place);
         Ok(answered.into_iter().map(|(_, answer)| answer).collect())
     }
@@ -50,7 +43,7 @@ impl Tracker {
         let none = BTreeMap::new();
         let mut works = Vec::with_capacity(chunk.len());
         for (_, taken) in chunk {
-            works.push(self.read(taken, ids::new(taken.received_at), &none, false));
+            works.push(self.read(taken, taken.event_id, &none, false));
         }
         let answers = match self.try_together(&works).await? {
             Some(answers) => answers,

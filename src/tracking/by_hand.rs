@@ -136,19 +136,22 @@ impl Tracker {
         terms: Terms,
     ) -> Result<Uuid, TrackError> {
         let item = api::written(kind, told, by.request).map_err(|_| unreadable())?;
+        let received_at = self.clock.now();
         let taken = Taken {
+            event_id: ids::new(received_at),
+            queued: false,
             tenant: Arc::clone(&by.tenant),
             connection_id: None,
             source: api::BY_HAND,
             item,
             path: api::BY_HAND.path().to_owned(),
             headers: "{}".to_owned(),
-            received_at: self.clock.now(),
+            received_at,
             map: None,
             held: None,
         };
         let none = BTreeMap::new();
-        let mut work = self.read(&taken, ids::new(taken.received_at), &none, false);
+        let mut work = self.read(&taken, taken.event_id, &none, false);
         work.terms = terms;
         let answer = self.run(&work).await?;
         answer.booking_id.ok_or_else(unreadable)

@@ -18,6 +18,7 @@ pub mod people;
 pub mod provenance;
 pub mod resolve;
 pub mod seeding;
+pub mod spool;
 
 mod accounts;
 mod asked;
@@ -32,6 +33,7 @@ mod repeat;
 mod reworded;
 mod route;
 mod settle;
+mod store;
 mod tallies;
 mod vouch;
 mod work;
@@ -39,7 +41,6 @@ mod write;
 
 use crate::clock::Clock;
 use crate::domain::channel::EventStatus;
-use crate::domain::ids;
 use crate::domain::sighting::Sighting;
 use crate::domain::tenant::TenantSettings;
 use crate::sources::fieldmap::FieldMap;
@@ -66,6 +67,10 @@ const ATTEMPTS: u32 = 12;
 /// One event, verified and routed to its tenant.
 #[derive(Clone)]
 pub struct Taken {
+    /// The id it is stored under, wherever that is: in the database, or first in the spool.
+    pub event_id: Uuid,
+    /// True when its caller was answered `queued` and is gone: nobody can correct it any more.
+    pub queued: bool,
     /// Whose it is.
     pub tenant: Arc<TenantSettings>,
     /// The connection that verified it; `None` when a token did.
@@ -84,6 +89,13 @@ pub struct Taken {
     pub map: Option<Arc<FieldMap>>,
     /// Why it may not be tracked whatever it says (`tenant_mismatch`): kept for a person.
     pub held: Option<(String, String)>,
+}
+
+impl Taken {
+    /// How its caller is answered; one that is gone is not asked to correct anything.
+    fn manners(&self) -> Manners {
+        if self.queued { Manners::Push } else { self.source.manners() }
+    }
 }
 
 /// Why an event could not be answered.
@@ -126,7 +138,7 @@ impl Tracker {
     /// the caller's key belongs to another body.
     pub async fn track(&self, taken: &Taken) -> Result<Answer, TrackError> {
         let none = BTreeMap::new();
-        let work = self.read(taken, ids::new(taken.received_at), &none, false);
+        let work = self.read(taken, taken.event_id, &none, false);
         self.run(&work).await
     }
 
@@ -378,7 +390,7 @@ fn decide(
     resolution: &Resolution,
     plan: &Plan<'_>,
 ) -> Decided {
-    let mut decided = Decided::by(work.event_id, work.taken.source.manners(), &work.mapped);
+    let mut decided = Decided::by(work.event_id, work.taken.manners(), &work.mapped);
     let waiting = fresh.iter().filter_map(|s| resolution.waiting.get(&s.id).copied());
     let told = fresh.iter().filter_map(|s| plan.booking_of(s.id));
     let bookings = outcome::unique(kept.into_iter().chain(told));

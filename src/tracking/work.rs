@@ -97,7 +97,7 @@ impl Tracker {
     }
 
     /// The keyed hash of what makes a repeat of this event a repeat.
-    fn key_hash(&self, taken: &Taken, body_hash: &str) -> Option<String> {
+    pub(super) fn key_hash(&self, taken: &Taken, body_hash: &str) -> Option<String> {
         let source = taken.source.name();
         let mut parts: Vec<&[u8]> = vec![b"delivery", source.as_bytes()];
         let connection = taken.connection_id.map(|id| id.to_string()).unwrap_or_default();

@@ -310,6 +310,8 @@ async fn end_state(db: &Db, tracker: &Tracker, arrival: &[Happening], looks: Loo
         let delivery = Delivery { body: &body, headers: &headers, received_at };
         for item in source.split(&delivery).unwrap() {
             let taken = Taken {
+                event_id: ids::new(received_at),
+                queued: false,
                 tenant: Arc::clone(&tenant),
                 connection_id: None,
                 source,

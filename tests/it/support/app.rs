@@ -71,6 +71,8 @@ pub(crate) fn settings(url: &str) -> Settings {
         api_rate: std::num::NonZeroU32::MAX,
         master_key: Some(MASTER_KEY.into()),
         spool: "unused-spool.db".into(),
+        spool_size: 1 << 30,
+        stop_within: Duration::from_secs(25),
         log: "warn".to_owned(),
         log_format: LogFormat::Text,
     }
