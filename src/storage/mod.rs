@@ -195,7 +195,7 @@ impl Db {
     /// [`Error::TooNew`] for a database of a newer program; [`Error::Unavailable`] when it is away.
     pub async fn migrate(&self) -> Result<()> {
         let done = match self {
-            Self::Sqlite { write, .. } => MIGRATOR.run(write).await,
+            Self::Sqlite { write, .. } => pools::migrate_sqlite(write.clone(), &MIGRATOR).await,
             Self::Postgres(pool) => MIGRATOR.run(pool).await,
         };
         done.map_err(|error| match error {

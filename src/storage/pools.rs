@@ -1,7 +1,11 @@
 //! Pools of connections.
 
 use super::{Db, Error, Result};
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use sqlx::Connection as _;
+use sqlx::SqlitePool;
+use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use std::str::FromStr as _;
@@ -47,6 +51,20 @@ pub(super) async fn sqlite_file(options: SqliteConnectOptions) -> Result<Db> {
     let write = pool(1).connect_with(options.clone()).await?;
     let read = pool(4).connect_with(options).await?;
     Ok(Db::Sqlite { read, write })
+}
+
+/// Migrates within one transaction that has the write lock from the beginning: the library locks
+/// servers only, and of two that start at once one would find tables that the other is making.
+pub(super) fn migrate_sqlite(
+    write: SqlitePool,
+    migrator: &'static Migrator,
+) -> BoxFuture<'static, std::result::Result<(), MigrateError>> {
+    let migrating = async move {
+        let mut tx = write.begin_with("begin immediate").await?;
+        migrator.run_direct(None, &mut *tx, false).await?;
+        Ok(tx.commit().await?)
+    };
+    migrating.boxed()
 }
 
 /// The pool of a server, which isn't asked yet.

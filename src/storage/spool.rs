@@ -215,6 +215,12 @@ impl SpoolFile {
         }
     }
 
+    /// True while a process has the spool for itself.
+    #[must_use]
+    pub fn is_in_use(path: &Path) -> bool {
+        path.exists() && matches!(lock(path), Err(SpoolError::Taken(_)))
+    }
+
     async fn version(&self) -> Result<i64> {
         let mut reader = self.db.reader().await?;
         let row = fetch_optional!(&mut reader.conn(), (i64,), READ_VERSION)?;

@@ -2,7 +2,7 @@
 //! back.
 
 use crate::bad_input::Salon;
-use crate::support::app::{Answer, TestApp, settings};
+use crate::support::app::{Answer, SECRET, TestApp, settings};
 use crate::support::bodies::{chat, form, whatsapp};
 use crate::support::db::{Engine, TestDb};
 use crate::support::outage::Proxy;
@@ -48,6 +48,12 @@ impl Cut {
     /// The settings of a service in the place of this one.
     pub(crate) fn settings(&self) -> Settings {
         Settings { spool: self.home.path().join("spool.db"), ..settings(&self.proxy.url) }
+    }
+
+    /// Delivers a body under the same delivery id each time.
+    async fn deliver(&self, source: &str, body: &[u8]) -> Answer {
+        let connection = Some(self.salon.connection(source));
+        self.app.deliver_as(source, connection, body, SECRET, "msg_1").await
     }
 
     pub(crate) async fn event(&self, id: &str) -> Answer {
@@ -103,7 +109,7 @@ async fn goes_through_an_outage(cut: &Cut, back: impl AsyncFnOnce()) {
     let mut ids = Vec::new();
     for (source, body, status, place) in of_each() {
         let begun = Instant::now();
-        let first = cut.salon.deliver(&cut.app, source, &body).await;
+        let first = cut.deliver(source, &body).await;
         assert_eq!(first.status, status, "{source}: {}", first.body);
         let event = first.body.pointer(place).unwrap();
         assert_eq!(event["outcome"], "queued", "{source}: {}", first.body);
@@ -116,9 +122,8 @@ async fn goes_through_an_outage(cut: &Cut, back: impl AsyncFnOnce()) {
         assert!(shown.body["raw"].as_str().is_some_and(|raw| !raw.is_empty()));
 
         let begun = Instant::now();
-        let again = cut.salon.deliver(&cut.app, source, &body).await;
+        let again = cut.deliver(source, &body).await;
         let event = again.body.pointer(place).unwrap();
-        // What has no key of its own is its bytes, for an hour.
         assert_eq!((id_of(event), &event["duplicate"]), (id.clone(), &Value::Bool(true)));
         assert!(begun.elapsed() < Duration::from_secs(1), "it knows that the database is away");
         ids.push((source, id));
@@ -140,7 +145,7 @@ async fn goes_through_an_outage(cut: &Cut, back: impl AsyncFnOnce()) {
     assert_eq!(cut.db.count("webhook_events").await, 5);
     assert_eq!(cut.db.count("bookings").await, 5);
     for ((source, body, _, place), (_, id)) in of_each().into_iter().zip(ids) {
-        let again = cut.salon.deliver(&cut.app, source, &body).await;
+        let again = cut.deliver(source, &body).await;
         let event = again.body.pointer(place).unwrap();
         assert_eq!((id_of(event), &event["outcome"]), (id, &Value::from("tracked")), "{source}");
     }
@@ -169,8 +174,9 @@ async fn deliveries_are_queued_while_postgres_only_reads() {
         let db = &cut.db;
         async move {
             db.run(&format!(
-                "set default_transaction_read_only = off;
+                "begin read write;
                  alter database {name} set default_transaction_read_only = {on};
+                 commit;
                  select pg_terminate_backend(pid) from pg_stat_activity
                  where datname = current_database() and pid <> pg_backend_pid()"
             ))
@@ -188,7 +194,8 @@ async fn connections_cut_under_load_on_postgres_lose_and_double_nothing() {
         let mut ids = Vec::new();
         for round in 0..8 {
             let one = async |n: i32| {
-                let body = call_ended(&format!("call_{round}_{n}"), "+353871234567").to_string();
+                let phone = format!("+35387123{round:02}{n:02}");
+                let body = call_ended(&format!("call_{round}_{n}"), &phone).to_string();
                 cut.salon.deliver(&cut.app, "retell", body.as_bytes()).await
             };
             for answer in futures_util::future::join_all((0..6).map(one)).await {
@@ -215,7 +222,6 @@ async fn connections_cut_under_load_on_postgres_lose_and_double_nothing() {
 #[actix_web::test]
 async fn a_restart_while_postgres_is_away_goes_on_queueing() {
     let mut cut = Cut::open().await;
-    let secret = crate::support::app::SECRET;
     cut.proxy.refuse();
     let body = call_ended("c1", "+353871234567").to_string();
     let first = cut.salon.deliver(&cut.app, "retell", body.as_bytes()).await;
@@ -238,7 +244,7 @@ async fn a_restart_while_postgres_is_away_goes_on_queueing() {
         cut.app.deliver_as("retell", Some(&connection), other.as_bytes(), wrong, "m").await;
     assert_eq!(refused.status, StatusCode::UNAUTHORIZED, "{}", refused.body);
     let second =
-        cut.app.deliver_as("retell", Some(&connection), other.as_bytes(), secret, "m").await;
+        cut.app.deliver_as("retell", Some(&connection), other.as_bytes(), SECRET, "m").await;
     assert_eq!(second.body["outcome"], "queued", "{}", second.body);
     let by_token = workflow("0851112222", "Cut", "2026-06-01T10:00:00Z");
     let by_token = cut.app.deliver_with_token("n8n", &cut.token, &by_token).await;
@@ -249,7 +255,7 @@ async fn a_restart_while_postgres_is_away_goes_on_queueing() {
     for name in ["spool.db", "spool.db-wal"] {
         let bytes = std::fs::read(cut.home.path().join(name)).unwrap();
         let text = String::from_utf8_lossy(&bytes);
-        assert!(!text.contains(secret) && !text.contains(&connection), "{name}");
+        assert!(!text.contains(SECRET) && !text.contains(&connection), "{name}");
     }
 
     cut.proxy.pass();
