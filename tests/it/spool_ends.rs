@@ -1,7 +1,7 @@
 //! The ends of the spool: full, drained beside others, cut off in the middle of draining.
 
 use crate::bad_input::Salon;
-use crate::spool::{Cut, drained};
+use crate::spool::{Cut, alone, drained};
 use crate::support::app::{SECRET, TestApp, address};
 use crate::support::binary::Program;
 use crate::support::bodies::chat;
@@ -115,7 +115,7 @@ async fn a_kill_while_draining_to_postgres_doubles_nothing() {
     for n in 0..100 {
         // Half of them have no key by which a second would be known: only their id.
         let body = if n % 2 == 0 {
-            call_ended(&format!("c{n}"), &format!("+35387123{n:04}")).to_string()
+            alone(&format!("c{n}"), &format!("+35387123{n:04}"))
         } else {
             let args = json!({"customer_name": "Niamh", "phone": format!("087124{n:04}"), "service": "Cut",
                 "date_time": format!("2026-07-{:02}T{:02}:00:00", n % 28 + 1, n % 10 + 8)});
@@ -157,7 +157,6 @@ async fn serve(db: &TestDb, spool: &str) -> Program {
 async fn a_server_of_postgres_killed_under_load_loses_nothing() {
     let server = Server::start();
     let db = server.db();
-    let begun = std::time::Instant::now();
     let app = TestApp::start(&db).await;
     let salon = Salon::open(&app).await;
     let warm = call_ended("warm", "+353871234567").to_string();
@@ -167,12 +166,11 @@ async fn a_server_of_postgres_killed_under_load_loses_nothing() {
         for round in 0..12 {
             let one = async |n: i32| {
                 let phone = format!("+35387123{round:02}{n:02}");
-                let body = call_ended(&format!("call_{round}_{n}"), &phone).to_string();
+                let body = alone(&format!("call_{round}_{n}"), &phone);
                 salon.deliver(&app, "retell", body.as_bytes()).await
             };
             for answer in futures_util::future::join_all((0..6).map(one)).await {
                 assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
-                eprintln!("{} {:?}", answer.text("outcome"), begun.elapsed());
                 ids.push(answer.text("eventId").to_owned());
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
@@ -182,15 +180,11 @@ async fn a_server_of_postgres_killed_under_load_loses_nothing() {
     let killing = async {
         tokio::time::sleep(Duration::from_millis(200)).await;
         server.halt("kill");
-        eprintln!("halted {:?}", begun.elapsed());
         tokio::time::sleep(Duration::from_millis(500)).await;
         server.resume();
-        eprintln!("resumed {:?}", begun.elapsed());
     };
     let (ids, ()) = tokio::join!(delivering, killing);
-    eprintln!("delivered {:?}", begun.elapsed());
     drained(&app).await;
-    eprintln!("drained {:?}", begun.elapsed());
     let rows = app.rows(salon.tenant, "events").await;
     let stored: Vec<&str> = rows.iter().filter_map(|row| row["id"].as_str()).collect();
     assert_eq!(rows.len(), 73);

@@ -32,8 +32,12 @@ const LONGEST_TOUCH: Duration = Duration::from_secs(2);
 /// How long it may take to track what is drained at a time.
 const LONGEST_BATCH: Duration = Duration::from_secs(30);
 
-/// How many deliveries are drained at a time.
+/// The most deliveries that are drained at a time.
 const TOGETHER: i64 = 64;
+
+/// How long that may take: a delivery that arrives meanwhile and tells of the same person waits for
+/// it. Fewer are drained at a time where it takes longer.
+const SHORT: Duration = Duration::from_millis(100);
 
 /// How long one that fails alone is left before it is tried again.
 const SET_ASIDE: Duration = Duration::from_mins(1);
@@ -114,17 +118,19 @@ impl Drain {
 
     /// Drains everything; the error is why the database is taken to be away.
     async fn drain(&self, aside: &mut Aside) -> Result<(), String> {
-        let (mut after, mut drained) = (0, 0);
+        let (mut after, mut drained, mut together) = (0, 0, 1);
         loop {
             // The first shows whether the database really takes anything.
-            let limit = if self.spool.is_taking() { 1 } else { TOGETHER };
+            let limit = if self.spool.is_taking() { 1 } else { together };
             let read = self.spool.file.after(after, limit).await;
             let mut rows = read.map_err(|error| format!("the spool can't be read: {error}"))?;
             let Some(last) = rows.last() else { break };
             after = last.seq;
             rows.retain(|row| aside.get(&row.seq).is_none_or(|until| *until <= Instant::now()));
-            let count = rows.len();
+            let (count, begun) = (rows.len(), Instant::now());
             self.some(rows, aside).await?;
+            let in_time = begun.elapsed() < SHORT;
+            together = if in_time { (together * 2).min(TOGETHER) } else { (together / 2).max(1) };
             if count > 0 {
                 drained += count;
                 self.spool.resume();
