@@ -110,7 +110,7 @@ pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError>
     let readiness = Arc::new(Readiness::default());
     let throttle = Arc::new(Throttle::new(settings.api_rate));
     let intake = Arc::new(intake);
-    let shared = Shared { db, key, clock, intake, tracker, readiness, throttle, spool };
+    let shared = Shared { db, key, clock, intake, tracker, readiness, spool, throttle };
     let keeper = Keeper::new(settings, shared.clone(), registry).await;
     Ok(App { listener, shared, keeper, stop_within: settings.stop_within })
 }

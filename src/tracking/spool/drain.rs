@@ -163,16 +163,11 @@ impl Drain {
             match stored {
                 Ok(()) => self.remove(alone).await?,
                 Err(Failure::Away(cause)) => return Err(cause),
-                Err(Failure::Alone(cause)) => self.set_aside(&row, &cause, aside),
-                Err(Failure::KeyReused) => self.set_aside(&row, "its key is taken", aside),
+                Err(Failure::Alone(cause)) => set_aside(&row, &cause, aside),
+                Err(Failure::KeyReused) => set_aside(&row, "its key is taken", aside),
             }
         }
         Ok(())
-    }
-
-    fn set_aside(&self, row: &QueuedRow, cause: &str, aside: &mut Aside) {
-        tracing::error!(event = %row.id, cause, "a queued delivery can't be stored; it stays");
-        aside.insert(row.seq, Instant::now() + SET_ASIDE);
     }
 
     async fn remove(&self, rows: &[QueuedRow]) -> Result<(), String> {
@@ -293,4 +288,9 @@ impl Drain {
         let row = tenants::find(&mut reader.conn(), &id.to_string()).await?;
         Ok(row.map(|row| row.settings()).transpose()?.map(Arc::new))
     }
+}
+
+fn set_aside(row: &QueuedRow, cause: &str, aside: &mut Aside) {
+    tracing::error!(event = %row.id, cause, "a queued delivery can't be stored; it stays");
+    aside.insert(row.seq, Instant::now() + SET_ASIDE);
 }
