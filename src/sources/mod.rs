@@ -9,6 +9,7 @@ pub mod fields;
 mod forwarded;
 mod headers;
 pub mod json;
+mod key;
 pub mod n8n;
 mod posted;
 pub mod retell;
@@ -18,6 +19,7 @@ mod tell;
 pub mod whatsapp;
 
 pub use headers::Headers;
+pub use key::DeliveryKey;
 
 use crate::domain::booking::{Change, UnifiedBookingData};
 use crate::domain::channel::Channel;
@@ -82,22 +84,6 @@ pub struct Item {
     /// beside the rest.
     #[serde(skip)]
     pub raw: Vec<u8>,
-}
-
-/// What makes a repeated delivery a repeat.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum DeliveryKey {
-    /// Nothing does: each is an event of its own.
-    None,
-    /// These parts and the same bytes. Other bytes under the same parts are a further event.
-    WithBody(Vec<String>),
-    /// These parts alone, whatever the bytes.
-    Exact(Vec<String>),
-    /// The caller's own key. Other bytes under the same key are an error of the caller.
-    Chosen(String),
-    /// The path and the bytes, for one hour.
-    BodyForAnHour,
 }
 
 /// What one event says.

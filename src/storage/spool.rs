@@ -2,14 +2,17 @@
 //!
 //! Its tables are its own, not the database's: it is made on the spot and has its own version.
 
+mod lock;
+
+pub use lock::SpoolError;
+
 use super::seal::Sealed;
-use super::{Conn, Db, Error, Result, Tx, execute, fetch_all, fetch_optional, pools};
+use super::{Conn, Db, Result, Tx, execute, fetch_all, fetch_optional, pools};
 use chrono::{DateTime, Utc};
+use lock::{lock, private};
 use sqlx::sqlite::SqliteConnectOptions;
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io;
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::path::Path;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -64,36 +67,6 @@ const SAVE_DIRECTORY: &str = "
 const READ_DIRECTORY: &str = "select key_id, sealed from directory where id = 1";
 /// Gives the space back, and leaves nothing of what was in it.
 const TIDY: &str = "vacuum; pragma wal_checkpoint(truncate)";
-
-/// Why a spool can't be used.
-#[derive(Debug, thiserror::Error)]
-pub enum SpoolError {
-    /// Another instance has it.
-    #[error(
-        "the spool {0} is in use by another bookhook; give each instance its own in BOOKHOOK_SPOOL"
-    )]
-    Taken(PathBuf),
-    /// A newer program made it.
-    #[error("the spool {0} was written by a newer bookhook; run that one instead")]
-    TooNew(PathBuf),
-    /// It can't be opened or made.
-    #[error("the spool {path} can't be used: {error}")]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        error: io::Error,
-    },
-    /// It is no spool, or broken.
-    #[error("the spool {path} can't be used: {error}")]
-    Storage {
-        /// The file.
-        path: PathBuf,
-        /// What SQLite says.
-        #[source]
-        error: Error,
-    },
-}
 
 /// The open file. One instance has it, for as long as this lives.
 #[derive(Clone, Debug)]
@@ -383,25 +356,4 @@ pub async fn insert(conn: &mut Conn<'_>, row: &QueuedRow) -> Result<()> {
         row.received_at
     )?;
     Ok(())
-}
-
-/// A file that only its owner can read.
-fn private() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.create(true).truncate(false).write(true).mode(0o600);
-    options
-}
-
-/// Locks the spool for this process. A file of its own: SQLite loses its locks on a file that
-/// somebody else in the process opens and closes.
-fn lock(path: &Path) -> std::result::Result<File, SpoolError> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
-    let failed = |error| SpoolError::File { path: path.to_owned(), error };
-    let file = private().open(PathBuf::from(name)).map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(SpoolError::Taken(path.to_owned())),
-        Err(TryLockError::Error(error)) => Err(failed(error)),
-    }
 }

@@ -91,13 +91,6 @@ pub struct Taken {
     pub held: Option<(String, String)>,
 }
 
-impl Taken {
-    /// How its caller is answered; one that is gone is not asked to correct anything.
-    fn manners(&self) -> Manners {
-        if self.queued { Manners::Push } else { self.source.manners() }
-    }
-}
-
 /// Why an event could not be answered.
 #[derive(Debug, thiserror::Error)]
 pub enum TrackError {

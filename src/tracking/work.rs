@@ -7,7 +7,9 @@ use super::{Taken, Tracker, asked, gather};
 use crate::domain::ids;
 use crate::domain::person::Identity;
 use crate::domain::sighting::{Order, Says, Sighting};
-use crate::sources::{DeliveryKey, IdentityChange, Lead, Mapped, Reading, Review, Telling};
+use crate::sources::{
+    DeliveryKey, IdentityChange, Lead, Manners, Mapped, Reading, Review, Telling,
+};
 use chrono::{DateTime, Utc};
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
@@ -63,6 +65,13 @@ impl Work<'_> {
             Mapped::Identity(change) => Some(change),
             _ => None,
         })
+    }
+}
+
+impl Taken {
+    /// How its caller is answered; one that is gone is not asked to correct anything.
+    pub(super) fn manners(&self) -> Manners {
+        if self.queued { Manners::Push } else { self.source.manners() }
     }
 }
 
