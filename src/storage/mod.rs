@@ -45,6 +45,7 @@ pub mod seal;
 pub mod seeds;
 pub mod sightings;
 pub mod spool;
+mod spool_lock;
 pub mod tenants;
 pub mod tokens;
 pub mod users;

@@ -2,14 +2,12 @@
 //!
 //! Its tables are its own, not the database's: it is made on the spot and has its own version.
 
-mod lock;
-
-pub use lock::SpoolError;
+pub use super::spool_lock::SpoolError;
 
 use super::seal::Sealed;
+use super::spool_lock::{lock, private};
 use super::{Conn, Db, Result, Tx, execute, fetch_all, fetch_optional, pools};
 use chrono::{DateTime, Utc};
-use lock::{lock, private};
 use sqlx::sqlite::SqliteConnectOptions;
 use std::fs::File;
 use std::path::Path;

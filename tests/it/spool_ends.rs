@@ -7,6 +7,7 @@ use crate::support::binary::Program;
 use crate::support::bodies::chat;
 use crate::support::db::TestDb;
 use crate::support::outage::Server;
+use crate::support::shell::Shell;
 use crate::support::wire::signed;
 use crate::tracking::{call_ended, workflow};
 use bookhook::config::Settings;
@@ -47,6 +48,43 @@ async fn a_full_spool_sends_back_until_postgres_is_there() {
     let now = deliver(3).await;
     assert_eq!(now.body["outcome"], "tracked", "{}", now.body);
     assert_eq!(cut.db.count("bookings").await, 5);
+}
+
+#[actix_web::test]
+async fn commands_show_what_waits_for_postgres() {
+    let away = "postgres://postgres@localhost:5432/none?host=/nonexistent/bookhook";
+    let shell = Shell::at(away);
+    let spool = shell.home().join("bookhook-spool.db");
+    let cut = Cut::with(|settings| Settings { spool, ..settings }).await;
+    cut.proxy.refuse();
+    let body = alone("c1", "+353871234567");
+    let queued = cut.salon.deliver(&cut.app, "retell", body.as_bytes()).await;
+    let id = queued.text("eventId").to_owned();
+    let listed = shell.run(&["events", "list", "--json"]);
+    let rows = listed.json();
+    assert_eq!((rows[0]["id"].as_str(), rows[0]["status"].as_str()), (Some(&*id), Some("queued")));
+    assert_eq!(listed.code, 1, "the others can't be listed: {listed:?}");
+    let checked = shell.run(&["doctor"]);
+    assert!(checked.out.contains("1 deliveries wait"), "{checked:?}");
+    assert!(checked.out.contains("tracked once the database is there"), "{checked:?}");
+
+    // A command that reaches the database has both.
+    let direct = Shell::new(&cut.db);
+    std::fs::copy(shell.home().join("bookhook-spool.db"), direct.home().join("bookhook-spool.db"))
+        .unwrap();
+    std::fs::copy(
+        shell.home().join("bookhook-spool.db-wal"),
+        direct.home().join("bookhook-spool.db-wal"),
+    )
+    .unwrap();
+    assert_eq!(direct.json(&["events", "show", &id])["status"], "queued");
+    let all = direct.json(&["events", "list"]);
+    assert_eq!(all.as_array().unwrap().len(), 2, "{all}");
+    let unattended = direct.run(&["doctor"]);
+    assert!(unattended.out.contains("no service has it open"), "{unattended:?}");
+    cut.proxy.pass();
+    cut.drained().await;
+    assert_eq!(direct.json(&["events", "show", &id])["status"], "tracked");
 }
 
 #[actix_web::test]
