@@ -10,6 +10,11 @@ use std::time::Duration;
 /// How long a connection to a server may be unused and still be taken for good.
 const LONGEST_IDLE: Duration = Duration::from_mins(10);
 
+/// How much of a SQLite file is read as memory, in bytes: what the system has of it anyway is then
+/// not copied page by page, which took three quarters of the time of a statement that passes over
+/// many rows.
+const MAPPED: &str = "2147418112";
+
 /// A pool without the task that sweeps out idle connections.
 ///
 /// The pool counts them wrong for a moment (sqlx 0.9.0: a connection is there for others before it
@@ -27,7 +32,8 @@ pub(super) async fn sqlite(url: &str) -> Result<Db> {
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
-        .busy_timeout(Duration::from_secs(5));
+        .busy_timeout(Duration::from_secs(5))
+        .pragma("mmap_size", MAPPED);
     let pool = |connections| {
         unswept(SqlitePoolOptions::new())
             .max_connections(connections)
