@@ -4,7 +4,8 @@
 //! `cargo bench --bench api` uses SQLite; with `DATABASE_URL` set, that database, which is filled
 //! when it is empty, and otherwise taken as an earlier run left it. `API_CLIENTS` (100000),
 //! `API_CONNECTIONS` (16) and `API_SECONDS` (3, of each operation) say how much, `API_ONLY` a part
-//! of the operations' names. Every line stands beside `/healthz`, which costs a request and nothing else.
+//! of the operations' names. `cpu` is what the service itself computed for a request, whatever else
+//! the machine is busy with; what a PostgreSQL computed is not in it. Every line stands beside `/healthz`, which costs a request and nothing else.
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -257,7 +258,10 @@ async fn main() {
     let only = std::env::var("API_ONLY").unwrap_or_default();
     for (name, next) in operations(large).into_iter().filter(|(name, _)| name.contains(&only)) {
         let next: Arc<dyn Fn(u64) -> String + Send + Sync> = next.into();
-        println!("{}", ask(&base, token, next).await.line(name, seconds));
+        let before = service.computed();
+        let took = ask(&base, token, next).await;
+        let each = (service.computed() - before).as_micros() / u128::try_from(took.0.len().max(1)).unwrap();
+        println!("{}   cpu {each:>7} us", took.line(name, seconds));
     }
     for (name, path) in [
         ("each of 200 pages by name, alone", "clients?limit=100&sort=name"),

@@ -102,7 +102,9 @@ pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError>
     let intake = Intake::new(Arc::clone(&registry), tracker.clone());
     let readiness = Arc::new(Readiness::default());
     let throttle = Arc::new(Throttle::new(settings.api_rate));
-    let shared = Shared { db, key, clock, intake: Arc::new(intake), tracker, readiness, throttle };
+    let counting = Arc::default();
+    let intake = Arc::new(intake);
+    let shared = Shared { db, key, clock, intake, tracker, readiness, throttle, counting };
     Ok(App { listener, shared, registry })
 }
 

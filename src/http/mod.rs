@@ -2,6 +2,7 @@
 //! framework.
 
 mod api;
+pub mod counting;
 mod docs;
 mod extract;
 pub mod health;
@@ -30,6 +31,7 @@ use api::{
     audit, bookings, clients, connections, events, exports, inbox, leads, replay, tenants, tokens,
     users,
 };
+use counting::Counting;
 use extract::access::{identify, locate};
 use health::Readiness;
 use idempotency::repeatable;
@@ -57,6 +59,8 @@ pub struct Shared {
     pub readiness: Arc<Readiness>,
     /// How often callers may ask.
     pub throttle: Arc<Throttle>,
+    /// Counts clients.
+    pub counting: Arc<Counting>,
 }
 
 /// Every route of the service.
