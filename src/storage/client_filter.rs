@@ -171,10 +171,14 @@ impl Bound {
         self.words.get(place).map(|(from, to)| (from.as_slice(), to.as_slice())).unzip()
     }
 
-    /// The bounds of a number; one that is left over repeats the first.
+    /// The bounds of a number; nothing is within those that are left over.
     pub(super) fn number(&self, place: usize) -> (Option<&str>, Option<&str>) {
-        let range = self.numbers.get(place).or(self.numbers.first());
-        range.map(|(from, to)| (from.as_str(), to.as_str())).unzip()
+        if self.numbers.is_empty() {
+            return (None, None);
+        }
+        let range = self.numbers.get(place);
+        let (from, to) = range.map_or(("", ""), |(from, to)| (from.as_str(), to.as_str()));
+        (Some(from), Some(to))
     }
 }
 
