@@ -260,7 +260,7 @@ async fn main() {
         let next: Arc<dyn Fn(u64) -> String + Send + Sync> = next.into();
         let before = service.computed();
         let took = ask(&base, token, next).await;
-        let each = (service.computed() - before).as_micros()
+        let each = service.computed().saturating_sub(before).as_micros()
             / u128::try_from(took.0.len().max(1)).unwrap();
         println!("{}   cpu {each:>7} us", took.line(name, seconds));
     }
