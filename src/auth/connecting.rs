@@ -48,16 +48,22 @@ pub struct Made {
     pub accounts: Vec<AccountRow>,
 }
 
-/// The secret that is given, checked for its form, or a new one where the source has none of its
+/// The fewest bytes of a key that a caller chose: what Standard Webhooks asks for.
+const SHORTEST_OWN: usize = 24;
+
+/// The fewest bytes of a secret that a provider chose: WhatsApp's have 32, Retell's more.
+const SHORTEST_GIVEN: usize = 16;
+
+/// The secret that is given, checked for its form and length, or a new one where the source has none of its
 /// own.
 ///
 /// # Errors
-/// [`ConnectError::Refused`] for one of another form, or none where the provider chose it.
+/// [`ConnectError::Refused`] for one of another form, one that could be guessed, or none where the provider chose it.
 pub fn secret_of(source: &dyn Source, given: Option<String>, now: DateTime<Utc>) -> Result<String> {
     let name = source.name();
     match given {
         Some(secret) => match source.sign(&secret, b"{}", "msg_form", now) {
-            Ok(_) => Ok(secret),
+            Ok(_) => refuse_short(source, &secret).map(|()| secret),
             Err(sentence) => {
                 let sentence = format!("that is no secret of {name}: {sentence}");
                 Err(ConnectError::Refused("secret_invalid", sentence))
@@ -69,6 +75,22 @@ pub fn secret_of(source: &dyn Source, given: Option<String>, now: DateTime<Utc>)
             Err(ConnectError::Refused("secret_missing", sentence))
         }
     }
+}
+
+/// Refuses a secret that is shorter than any real one: it could be guessed.
+fn refuse_short(source: &dyn Source, secret: &str) -> Result<()> {
+    let name = source.name();
+    let (length, least, advice) = if source.makes_secrets() {
+        let advice = "leave it out to be given one";
+        (signature::standard_strength(secret), SHORTEST_OWN, advice)
+    } else {
+        (secret.len(), SHORTEST_GIVEN, "pass the one that the provider shows")
+    };
+    if length >= least {
+        return Ok(());
+    }
+    let sentence = format!("a secret of {name} has at least {least} bytes; {advice}");
+    Err(ConnectError::Refused("secret_short", sentence))
 }
 
 /// Waits until no other transaction is making or changing connections: what is looked at before a
@@ -196,14 +218,12 @@ async fn sharing(
     secret: &str,
     now: DateTime<Utc>,
 ) -> Result<Vec<ConnectionRow>> {
-    let secrets = connections::list_secrets(conn, now).await?;
-    let signing = secrets.iter().filter(|row| row.purpose == Purpose::Signing.as_str());
-    let same = signing.filter(|row| row.open(key).is_ok_and(|s| s == secret.as_bytes()));
-    let holders: Vec<Uuid> = same.map(|row| row.connection_id).collect();
-    let mut rows = connections::list(conn).await?;
-    rows.retain(|row| {
-        row.status == "active" && row.source == source.name() && holders.contains(&row.id)
-    });
+    let secrets = connections::list_signing_of(conn, source.name(), now).await?;
+    let same = secrets.iter().filter(|row| row.open(key).is_ok_and(|s| s == secret.as_bytes()));
+    let mut rows = Vec::new();
+    for row in same {
+        rows.extend(connections::find_by_id(conn, row.connection_id).await?);
+    }
     Ok(rows)
 }
 

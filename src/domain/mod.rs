@@ -4,6 +4,7 @@ pub mod booking;
 pub mod channel;
 pub mod days;
 pub mod edit;
+pub mod email;
 pub mod ids;
 pub mod money;
 pub mod names;

@@ -7,6 +7,7 @@ pub(super) mod fields;
 pub(super) mod keyset;
 pub(super) mod moment;
 pub(super) mod page;
+pub(super) mod query;
 
 use super::Shared;
 use super::problem::Problem;

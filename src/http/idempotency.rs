@@ -5,6 +5,7 @@
 
 use super::Shared;
 use super::extract::{body, shared};
+use super::openapi;
 use super::problem::Problem;
 use crate::auth::Access;
 use crate::domain::tenant::TenantSettings;
@@ -26,9 +27,6 @@ use uuid::Uuid;
 const KEY: &str = "idempotency-key";
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
-/// The largest body that is taken in to be compared: the largest that any POST takes.
-const LARGEST: usize = 16 * 1024 * 1024;
-
 /// An answer as it is kept.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -43,6 +41,14 @@ pub(super) fn kept(body: &str) -> Result<String, Problem> {
     let content_type = "application/problem+json".to_owned();
     let kept = Kept { content_type, etag: None, body: body.to_owned() };
     serde_json::to_string(&kept).map_err(|error| Problem::internal(&error))
+}
+
+/// The address by which a request is known again: a tenant is the same by its id and its slug.
+fn address(path: &str, tenant: Option<Uuid>) -> String {
+    let Some(tenant) = tenant else { return path.to_owned() };
+    // /api/platform/tenants/{tenantId}/…
+    let rest: Vec<&str> = path.split('/').skip(5).collect();
+    format!("{tenant}/{}", rest.join("/"))
 }
 
 /// A claimed key.
@@ -141,19 +147,26 @@ fn open(claim: &Claim, key: &MasterKey, answer: &str) -> Result<Vec<u8>, Problem
 }
 
 impl Claim {
-    /// Takes the key for a request, whose body is taken in and put back.
+    /// Takes the key for a request, whose body is taken in and put back; not for one who may not
+    /// post there.
     async fn of(request: &mut ServiceRequest, key: &HeaderValue) -> Result<Claimed, Problem> {
+        let by = request.extensions().get::<Access>().cloned().ok_or_else(Problem::no_token)?;
+        let pattern = request.match_pattern().unwrap_or_default();
+        if !openapi::may_post(&pattern, by.role()) {
+            return Err(Problem::forbidden("this role may not do this"));
+        }
         let key = key.to_str().ok().filter(|key| (1..=200).contains(&key.len()));
         let key = key.ok_or_else(|| {
             let detail = "Idempotency-Key has 1 to 200 visible ASCII characters";
             Problem::new(StatusCode::BAD_REQUEST, "idempotency_key_invalid", detail)
         })?;
-        let sent = body::bytes(&mut request.take_payload(), LARGEST).await?;
+        body::must_be_plain(request.headers())?;
+        let sent = body::bytes(&mut request.take_payload(), body::TABLE).await?;
         let shared = shared(request.request())?;
-        let by = request.extensions().get::<Access>().map(Access::token_id).unwrap_or_default();
-        let tenant = request.extensions().get::<TenantSettings>().map_or(Uuid::nil(), |t| t.id);
-        let parts: [&[u8]; 4] =
-            [b"idempotency", by.as_bytes(), request.path().as_bytes(), key.as_bytes()];
+        let tenant = request.extensions().get::<TenantSettings>().map(|tenant| tenant.id);
+        let (place, by) = (address(request.path(), tenant), by.token_id());
+        let parts: [&[u8]; 4] = [b"idempotency", by.as_bytes(), place.as_bytes(), key.as_bytes()];
+        let tenant = tenant.unwrap_or(Uuid::nil());
         let claim = Self { tenant, key_hash: shared.key.hash(&parts) };
         let body_hash = shared.key.hash(&[b"body", &sent]);
         if let Some(earlier) = claim.make(shared, &body_hash).await? {

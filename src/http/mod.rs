@@ -85,6 +85,23 @@ fn routes(config: &mut ServiceConfig) {
         .default_service(web::to(problem::not_found));
 }
 
+/// The address of every source, bare and with a connection behind it, and of the functions that
+/// its agents call.
+fn deliveries(config: &mut ServiceConfig) {
+    for source in sources::ALL.iter().copied() {
+        let functions =
+            source.functions().map(|path| format!("{path}/{{connection}}/{{function}}"));
+        let paths = [source.path().to_owned(), format!("{}/{{connection}}", source.path())];
+        for path in paths.into_iter().chain(functions) {
+            let mut address = at(&path).post(webhooks::deliver);
+            if source.has_handshake() {
+                address = address.get(webhooks::handshake);
+            }
+            config.service(address.with(web::Data::new(webhooks::Of(source))));
+        }
+    }
+}
+
 /// What is one tenant's.
 fn tenant_routes(config: &mut ServiceConfig) {
     config
@@ -114,7 +131,9 @@ fn tenant_routes(config: &mut ServiceConfig) {
         .service(at("/bookings/{id}").get(bookings::show).patch(bookings::write::update))
         .service(at("/leads").get(leads::list::list).post(leads::write::create))
         .service(at("/leads/{id}").get(leads::show).patch(leads::write::update))
-        .service(at("/leads/{id}/interactions").post(leads::write::interact))
+        .service(
+            at("/leads/{id}/interactions").get(leads::interactions).post(leads::write::interact),
+        )
         .service(at("/leads/{id}/convert").post(leads::write::convert))
         .service(at("/events").get(events::list))
         .service(at("/events/replay").post(replay::many))
@@ -136,52 +155,42 @@ fn tenant_routes(config: &mut ServiceConfig) {
         .default_service(web::to(problem::not_found));
 }
 
-/// The address of every source, bare and with a connection behind it, and of the functions that
-/// its agents call.
-fn deliveries(config: &mut ServiceConfig) {
-    for source in sources::ALL.iter().copied() {
-        let functions =
-            source.functions().map(|path| format!("{path}/{{connection}}/{{function}}"));
-        let paths = [source.path().to_owned(), format!("{}/{{connection}}", source.path())];
-        for path in paths.into_iter().chain(functions) {
-            let mut resource = web::resource(path)
-                .app_data(web::Data::new(webhooks::Of(source)))
-                .route(web::post().to(webhooks::deliver))
-                .default_service(web::to(problem::method_not_allowed));
-            if source.has_handshake() {
-                resource = resource.route(web::get().to(webhooks::handshake));
-            }
-            config.service(resource);
-        }
-    }
-}
-
 /// An address; a method that it doesn't take is 405.
 fn at(path: &str) -> At {
-    At(web::resource(path).default_service(web::to(problem::method_not_allowed)))
+    At(web::resource(path), Vec::new())
 }
 
-/// An address and the handlers of its methods.
-struct At(actix_web::Resource);
+/// An address with the handlers of its methods, and what these are called.
+struct At(actix_web::Resource, Vec<&'static str>);
 
 /// Names a method's builder.
 macro_rules! methods {
-    ($($method:ident),+) => { impl At { $(
-        fn $method<F, Args>(self, handler: F) -> Self
+    ($($method:ident $name:literal),+) => { impl At { $(
+        fn $method<F, Args>(mut self, handler: F) -> Self
         where
             F: actix_web::Handler<Args, Output: Responder + 'static>,
             Args: FromRequest + 'static,
         {
-            Self(self.0.route(web::$method().to(handler)))
+            self.1.push($name);
+            Self(self.0.route(web::$method().to(handler)), self.1)
         }
     )+ } };
 }
 
-methods!(get, post, patch, delete);
+methods!(get "GET, HEAD", post "POST", patch "PATCH", delete "DELETE");
+
+impl At {
+    /// The same, whose handlers find this.
+    fn with<D: 'static>(self, data: D) -> Self {
+        Self(self.0.app_data(data), self.1)
+    }
+}
 
 impl HttpServiceFactory for At {
     fn register(self, config: &mut actix_web::dev::AppService) {
-        self.0.register(config);
+        let refusal = web::to(problem::method_not_allowed);
+        let allow = problem::Allow(self.1.join(", "));
+        self.0.app_data(allow).default_service(refusal).register(config);
     }
 }
 
@@ -203,7 +212,6 @@ pub fn server(listener: TcpListener, shared: Shared) -> io::Result<Server> {
     let server = HttpServer::new(move || {
         App::new()
             .app_data(shared.clone())
-            .app_data(problem::query_errors())
             .configure(routes)
             .wrap(Compress::default())
             .wrap(from_fn(throttle::throttle))

@@ -5,6 +5,7 @@ use super::api::{
     users,
 };
 use super::problem::{FaultJson, ProblemJson};
+use crate::domain::channel::Role;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 use utoipa::openapi::path::{Operation, Parameter, ParameterIn, PathItem};
@@ -39,7 +40,7 @@ pub const PATH: &str = "/api/openapi.json";
         exports::clients::csv, exports::clients::xlsx,
         exports::bookings::csv, exports::bookings::xlsx,
         leads::list::list, leads::show, leads::write::create, leads::write::update,
-        leads::write::interact, leads::write::convert,
+        leads::interactions, leads::write::interact, leads::write::convert,
         events::list, events::show, replay::one, replay::many,
         connections::list, connections::create, connections::show, connections::update,
         connections::disable, connections::rotate,
@@ -110,19 +111,22 @@ pub fn text() -> serde_json::Result<String> {
     Ok(document().to_pretty_json()? + "\n")
 }
 
-/// The methods that an address takes, for `Allow`; empty for one that is not in the document.
-pub(super) fn methods(pattern: &str) -> String {
-    let Some(item) = document().paths.paths.get(pattern) else { return String::new() };
-    let PathItem { get, post, put, patch, delete, .. } = item;
-    let all = [
-        ("GET, HEAD", get.is_some()),
-        ("POST", post.is_some()),
-        ("PUT", put.is_some()),
-        ("PATCH", patch.is_some()),
-        ("DELETE", delete.is_some()),
-    ];
-    let there = all.into_iter().filter(|(_, there)| *there).map(|(name, _)| name);
-    there.collect::<Vec<_>>().join(", ")
+/// True when a role may post to an address, as far as the document says. It spares reading a body
+/// that will be refused: the handler itself checks all the same.
+pub(super) fn may_post(pattern: &str, role: Role) -> bool {
+    static POSTS: OnceLock<BTreeMap<&str, Vec<String>>> = OnceLock::new();
+    let roles = POSTS.get_or_init(posts).get(pattern);
+    roles.is_none_or(|roles| roles.iter().any(|named| named == role.as_str()))
+}
+
+/// The roles that may post, by address.
+fn posts() -> BTreeMap<&'static str, Vec<String>> {
+    let roles = |item: &PathItem| {
+        let security = serde_json::to_value(&item.post.as_ref()?.security).ok()?;
+        serde_json::from_value(security.pointer("/0/token")?.clone()).ok()
+    };
+    let paths = document().paths.paths.iter();
+    paths.filter_map(|(path, item)| Some((path.as_str(), roles(item)?))).collect()
 }
 
 /// The tenant in an address.
@@ -130,6 +134,7 @@ pub(super) fn methods(pattern: &str) -> String {
 #[into_params(parameter_in = Path, names("tenantId"))]
 pub(super) struct TenantPath(
     /// The tenant's id, or its slug.
+    #[param(example = "glow-studio")]
     #[expect(dead_code, reason = "it is only described")]
     String,
 );

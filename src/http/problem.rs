@@ -1,6 +1,5 @@
 //! One error, as RFC 9457 problem JSON.
 
-use super::openapi;
 use crate::domain;
 use crate::storage;
 use crate::tracking::TrackError;
@@ -27,6 +26,8 @@ pub(crate) struct Problem {
     code: Box<str>,
     detail: Box<str>,
     errors: Vec<domain::problem::Problem>,
+    /// Whether the errors are parameters' of the query, not members' of the body.
+    is_of_query: bool,
     event_id: Option<Uuid>,
     existing_id: Option<Uuid>,
     allow: Option<Box<str>>,
@@ -53,7 +54,7 @@ pub(super) struct ProblemJson<'a> {
     /// The sentence of `detail` again.
     // n8n shows this member to its user.
     error: &'a str,
-    /// Every fault of the body.
+    /// Every fault of the body, or of the query.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     errors: Vec<FaultJson<'a>>,
@@ -68,13 +69,17 @@ pub(super) struct ProblemJson<'a> {
     request_id: Option<&'a str>,
 }
 
-/// One fault of a body.
+/// One fault of a body, or of a query.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Fault)]
 pub(super) struct FaultJson<'a> {
-    /// JSON Pointer to the member.
+    /// JSON Pointer to the member of the body.
     #[schema(example = "/phone")]
-    pointer: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pointer: Option<&'a str>,
+    /// The parameter of the query.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parameter: Option<&'a str>,
     /// A stable word for programs.
     #[schema(example = "phone_invalid")]
     code: &'a str,
@@ -90,6 +95,7 @@ impl Problem {
             code: code.into(),
             detail: detail.into(),
             errors: Vec::new(),
+            is_of_query: false,
             event_id: None,
             existing_id: None,
             allow: None,
@@ -104,8 +110,19 @@ impl Problem {
     }
 
     /// 400 for a parameter of the query.
-    pub(crate) fn bad_query(code: &str, detail: &str) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, code, detail)
+    pub(crate) fn bad_query(name: &str, code: &str, detail: &str) -> Self {
+        let fault = domain::problem::Problem::at("", code, detail, name, None);
+        Self::bad_parameters(code, detail, vec![fault])
+    }
+
+    /// 400 with every parameter of the query that is wrong: the `field` of each fault.
+    pub(crate) fn bad_parameters(
+        code: &str,
+        detail: &str,
+        errors: Vec<domain::problem::Problem>,
+    ) -> Self {
+        let problem = Self::new(StatusCode::BAD_REQUEST, code, detail);
+        Self { errors, is_of_query: true, ..problem }
     }
 
     /// 409: something that exists stands in the way.
@@ -198,6 +215,14 @@ impl Problem {
         serde_json::to_string(&self.json(None)).unwrap_or_default()
     }
 
+    fn entry<'a>(&self, error: &'a domain::problem::Problem) -> FaultJson<'a> {
+        let (pointer, parameter) = match error.field.as_deref().filter(|_| self.is_of_query) {
+            Some(name) => (None, Some(name)),
+            None => (Some(error.pointer.as_str()), None),
+        };
+        FaultJson { pointer, parameter, code: &error.code, detail: &error.detail }
+    }
+
     fn json<'a>(&'a self, request_id: Option<&'a str>) -> ProblemJson<'a> {
         ProblemJson {
             r#type: format!("urn:bookhook:problem:{}", self.code),
@@ -206,7 +231,7 @@ impl Problem {
             detail: &self.detail,
             code: &self.code,
             error: &self.detail,
-            errors: self.errors.iter().map(entry).collect(),
+            errors: self.errors.iter().map(|error| self.entry(error)).collect(),
             event_id: self.event_id,
             existing_id: self.existing_id,
             request_id,
@@ -232,10 +257,6 @@ impl Problem {
         }
         response.json(body)
     }
-}
-
-fn entry(problem: &domain::problem::Problem) -> FaultJson<'_> {
-    FaultJson { pointer: &problem.pointer, code: &problem.code, detail: &problem.detail }
 }
 
 impl fmt::Display for Problem {
@@ -311,24 +332,16 @@ pub(super) async fn not_found() -> Problem404 {
     Err(Problem::not_found())
 }
 
-/// 405 for a method that an address doesn't take; the API's document says which it takes.
+/// The methods that an address takes.
+pub(super) struct Allow(pub(super) String);
+
+/// 405 for a method that an address doesn't take.
 pub(super) async fn method_not_allowed(request: HttpRequest) -> Problem404 {
-    let pattern = request.match_pattern();
-    let methods = pattern.map(|pattern| openapi::methods(&pattern)).unwrap_or_default();
-    let detail = match methods.as_str() {
-        "" => "this address does not take this method".to_owned(),
-        methods => format!("this address does not take this method; it takes {methods}"),
-    };
+    let methods = request.app_data::<Allow>().map(|allow| allow.0.as_str());
+    let takes = methods.map(|methods| format!("; it takes {methods}")).unwrap_or_default();
+    let detail = format!("this address does not take this method{takes}");
     let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", &detail);
-    Err(Problem { allow: (!methods.is_empty()).then(|| methods.into()), ..problem })
+    Err(Problem { allow: methods.map(Into::into), ..problem })
 }
 
 type Problem404 = Result<HttpResponse, Problem>;
-
-/// A query string that can't be read is a 400 that names the parameter.
-pub(super) fn query_errors() -> actix_web::web::QueryConfig {
-    actix_web::web::QueryConfig::default().error_handler(|error, _| {
-        let detail = error.to_string();
-        Problem::new(StatusCode::BAD_REQUEST, "query_invalid", &detail).into()
-    })
-}

@@ -2,6 +2,8 @@
 
 use super::Shared;
 use super::extract::access::access;
+use super::extract::body::must_be_plain;
+use super::extract::query::Query;
 use super::extract::{headers, token};
 use super::problem::Problem;
 use super::spoken;
@@ -12,7 +14,7 @@ use crate::tracking::answer::Answer;
 use crate::tracking::intake::{Incoming, Reply};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, ContentType};
-use actix_web::web::{Bytes, BytesMut, Data, Payload, Query};
+use actix_web::web::{Bytes, BytesMut, Data, Payload};
 use actix_web::{HttpRequest, HttpResponse, ResponseError as _};
 use futures_util::StreamExt;
 use serde::Deserialize;
@@ -49,6 +51,7 @@ async fn take(
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
     refuse_forms(source, request)?;
+    must_be_plain(request.headers())?;
     let body = read_body(request, payload, source.body_limit()).await?;
     let headers = headers(request.headers());
     let access = match token(request.headers()) {

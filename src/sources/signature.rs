@@ -122,6 +122,12 @@ pub fn standard_secret(random_text: &str) -> String {
     format!("whsec_{}", STANDARD.encode(random_text))
 }
 
+/// How many bytes the key of a Standard Webhooks secret has; none where it is no such secret.
+#[must_use]
+pub fn standard_strength(secret: &str) -> usize {
+    standard_key(secret).map_or(0, |key| key.len())
+}
+
 /// A short name for what was signed or called, equal for equal parts: 32 hex digits of SHA-256.
 #[must_use]
 pub fn fingerprint(text: &str) -> String {

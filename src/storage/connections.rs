@@ -34,6 +34,12 @@ statements! {
         from connection_secrets
         where expires_at is null or expires_at > $1
         order by created_at desc, id desc";
+    LIST_SIGNING_OF = "
+        select s.id, s.connection_id, s.purpose, s.key_id, s.sealed, s.expires_at
+        from connections c join connection_secrets s on s.connection_id = c.id
+        where c.source = $1 and c.status = 'active' and s.purpose = 'signing'
+            and (s.expires_at is null or s.expires_at > $2)
+        order by s.created_at desc, s.id desc";
     EXPIRE_SECRETS = "
         update connection_secrets set expires_at = $3
         where connection_id = $1 and purpose = $2 and (expires_at is null or expires_at > $3)";
@@ -254,6 +260,18 @@ pub async fn set_field_map(
 /// When the database fails.
 pub async fn list_secrets(conn: &mut Conn<'_>, now: DateTime<Utc>) -> Result<Vec<SecretRow>> {
     Ok(fetch_all!(conn, SecretRow, LIST_SECRETS, now)?)
+}
+
+/// The live secrets that verify a source's deliveries, those of active connections.
+///
+/// # Errors
+/// When the database fails.
+pub async fn list_signing_of(
+    conn: &mut Conn<'_>,
+    source: &str,
+    now: DateTime<Utc>,
+) -> Result<Vec<SecretRow>> {
+    Ok(fetch_all!(conn, SecretRow, LIST_SIGNING_OF, source, now)?)
 }
 
 /// Every account of every connection.

@@ -51,6 +51,13 @@ impl Error {
     pub fn is_conflict(&self) -> bool {
         matches!(self, Self::Conflict(_))
     }
+
+    /// True when what was to be written is unique and another row has it.
+    #[must_use]
+    pub fn is_taken(&self) -> bool {
+        let Self::Conflict(sqlx::Error::Database(said)) = self else { return false };
+        said.kind() == ErrorKind::UniqueViolation
+    }
 }
 
 impl From<sqlx::Error> for Error {

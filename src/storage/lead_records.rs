@@ -35,8 +35,8 @@ statements! {
         where tenant_id = $1 and id = $2";
     LIST_INTERACTIONS = "
         select id, event_id, kind, note, created_at from lead_interactions
-        where tenant_id = $1 and lead_id = $2
-        order by created_at desc, id desc limit $3";
+        where tenant_id = $1 and lead_id = $2 and (created_at, id) < ($3, $4)
+        order by created_at desc, id desc limit $5";
 }
 
 /// A lead's row.
@@ -193,7 +193,7 @@ pub async fn add_interaction(
     Ok(Some(InteractionRow { id, event_id: None, kind, note, created_at: now }))
 }
 
-/// What was said to and by a lead, the latest first.
+/// What was said to and by a lead before a moment and an id, the latest first.
 ///
 /// # Errors
 /// When the database fails.
@@ -201,9 +201,10 @@ pub async fn list_interactions(
     conn: &mut Conn<'_>,
     tenant: Uuid,
     lead: Uuid,
+    (at, id): (DateTime<Utc>, Uuid),
     limit: i64,
 ) -> Result<Vec<InteractionRow>> {
-    Ok(fetch_all!(conn, InteractionRow, LIST_INTERACTIONS, tenant, lead, limit)?)
+    Ok(fetch_all!(conn, InteractionRow, LIST_INTERACTIONS, tenant, lead, at, id, limit)?)
 }
 
 /// True for the states of a lead that is being worked on.

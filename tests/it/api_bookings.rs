@@ -277,6 +277,26 @@ both_engines! {
         assert_eq!((renamed.text("serviceName"), renamed.text("externalBookingId")), ("Cut", "ph-3"));
     }
 
+    async fn a_currency_without_an_amount_and_a_provider_without_a_reference_are_refused(db: TestDb) {
+        let desk = Desk::open(&db).await;
+        let client = desk.client("+353871234567").await;
+        let mut new = json!({"clientId": client, "bookingDate": "2026-03-14T15:00:00Z",
+            "serviceName": "Cut", "source": "web", "currency": "GBP"});
+        let refused = desk.post("bookings", &new).await;
+        assert_eq!((refused.status, refused.text("code")),
+            (StatusCode::UNPROCESSABLE_ENTITY, "amount_missing"), "{}", refused.body);
+        new["amount"] = json!(20);
+        let made = desk.post("bookings", &new).await;
+        let path = format!("bookings/{}", made.text("id"));
+        let nothing = desk.patch(&path, &json!({"serviceProvider": "fresha"})).await;
+        assert_eq!((nothing.status, nothing.text("code")),
+            (StatusCode::UNPROCESSABLE_ENTITY, "reference_missing"), "{}", nothing.body);
+        desk.patch(&path, &json!({"externalBookingId": "b-1"})).await;
+        let moved = desk.patch(&path, &json!({"serviceProvider": "Fresha"})).await;
+        let named = (moved.text("serviceProvider"), moved.text("externalBookingId"));
+        assert_eq!(named, ("fresha", "b-1"), "{}", moved.body);
+    }
+
     /// Faults 8, 16, 31: nothing but a booking's own fields, each checked, all faults at once.
     async fn every_fault_of_a_body_is_told_at_once(db: TestDb) {
         let desk = Desk::open(&db).await;

@@ -54,6 +54,29 @@ both_engines! {
         assert_eq!(desk.post("clients", &same_email).await.status, 201, "an e-mail may repeat");
     }
 
+    async fn names_and_addresses_that_nobody_has_are_refused(db: TestDb) {
+        let app = TestApp::start(&db).await;
+        let desk = Desk::open(&app, "salon").await;
+        for (member, text, code) in [
+            ("email", "a@ex..com", "email_invalid"),
+            ("email", ".a@example.com", "email_invalid"),
+            ("email", "a@example.com.", "email_invalid"),
+            ("email", "a\u{202e}b@example.com", "email_invalid"),
+            ("email", "a\u{200b}@example.com", "email_invalid"),
+            ("firstName", "Á\u{7}ine", "text_invalid"),
+            ("firstName", "Áine\nByrne", "text_invalid"),
+            ("lastName", "\u{9b}31mByrne", "text_invalid"),
+        ] {
+            let refused = desk.post("clients", &json!({"phone": "0871234567", member: text})).await;
+            assert_eq!((refused.status.as_u16(), refused.text("code")), (422, code), "{text:?}");
+            let lead = json!({"phone": "0871234567", "source": "web", member: text});
+            assert_eq!(desk.post("leads", &lead).await.text("code"), code, "{text:?}");
+        }
+        let fine = json!({"phone": "0871234567", "firstName": " Zoë-Ann ", "email": "Zoë@Müller.Example"});
+        let made = desk.post("clients", &fine).await;
+        assert_eq!((made.text("firstName"), made.text("email")), ("Zoë-Ann", "zoë@müller.example"));
+    }
+
     /// Faults 8 and 19 of the predecessor, and every other bad input at once.
     async fn every_fault_of_a_body_is_told_at_once(db: TestDb) {
         let app = TestApp::start(&db).await;

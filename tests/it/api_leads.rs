@@ -266,4 +266,30 @@ both_engines! {
         let (refused, _) = desk.post_with_key(&path, "k2", &json!({"kind": "email"})).await;
         assert_eq!(refused.text("code"), "idempotency_key_reused");
     }
+
+    async fn everything_that_was_said_can_be_read_page_by_page(db: TestDb) {
+        let desk = Desk::open(&db).await;
+        let lead = desk.post("leads", &body("+353871234567")).await;
+        let path = format!("leads/{}/interactions", lead.text("id"));
+        for number in 0..105 {
+            let said = json!({"kind": "note", "note": format!("note {number}")});
+            assert_eq!(desk.post(&path, &said).await.status, StatusCode::CREATED);
+        }
+        let (mut notes, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let page = desk.get(&format!("{path}?limit=50{cursor}")).await;
+            assert_eq!(page.status, StatusCode::OK, "{}", page.body);
+            for said in page.body["data"].as_array().unwrap() {
+                notes.push(said["note"].as_str().unwrap().to_owned());
+            }
+            let Some(next) = page.body["nextCursor"].as_str() else { break };
+            cursor = format!("&cursor={next}");
+        }
+        let wanted: Vec<String> = (0..105).rev().map(|number| format!("note {number}")).collect();
+        assert_eq!(notes, wanted);
+        let other = desk.beside("other").await;
+        assert_eq!(other.get(&path).await.status, StatusCode::NOT_FOUND);
+        let wrong = desk.get(&format!("{path}?cursor=x")).await;
+        assert_eq!(wrong.text("code"), "cursor_invalid");
+    }
 }

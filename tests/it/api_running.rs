@@ -190,6 +190,10 @@ both_engines! {
             (json!({"source": "fax"}), "source_unknown"),
             (json!({"source": "retell"}), "secret_missing"),
             (json!({"source": "chat", "secret": "short"}), "secret_invalid"),
+            (json!({"source": "chat", "secret": "c2hvcnQ="}), "secret_short"),
+            (json!({"source": "n8n", "secret": "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI="}),
+                "secret_short"),
+            (json!({"source": "whatsapp", "secret": "0123456789abcde"}), "secret_short"),
             (json!({"source": "chat", "accounts": ["a"]}), "account_unfit"),
             (json!({}), "required"),
         ] {

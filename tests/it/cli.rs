@@ -101,8 +101,8 @@ both_engines! {
             assert_eq!(without.code, 1);
             assert!(without.err.contains("--secret-stdin"), "{without:?}");
             let with = [&add[..], &["--secret-stdin", "--account", "one", "--account", "two"]];
-            let made = shell.json_with(&with.concat(), "its own secret\n");
-            assert_eq!(made["secret"], "its own secret");
+            let made = shell.json_with(&with.concat(), "its own long secret\n");
+            assert_eq!(made["secret"], "its own long secret");
             assert_eq!(made["accounts"].as_array().unwrap().len(), 2);
             assert_eq!(made["verifyToken"].is_string(), source == "whatsapp");
         }
@@ -110,13 +110,22 @@ both_engines! {
         let unfit = shell.run(&[&add[..], &["--secret", "not base64!"]].concat());
         assert_eq!(unfit.code, 1);
         assert!(unfit.err.contains("base64"), "{unfit:?}");
+        // Twenty-three bytes, and fifteen.
+        for (source, short) in
+            [("n8n", "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI="), ("retell", "key_0123456789a")]
+        {
+            let add = ["connection", "add", "--source", source, "--tenant", &slug];
+            let unfit = shell.run(&[&add[..], &["--secret", short]].concat());
+            assert_eq!(unfit.code, 1, "{unfit:?}");
+            assert!(unfit.err.contains("at least"), "{unfit:?}");
+        }
     }
 
     async fn an_account_is_on_one_connection_of_its_tenant(db: TestDb) {
         let shell = Shell::new(&db);
         let (glow, blue) = (shell.tenant("Glow"), shell.tenant("Blue"));
         let add = |tenant: &str, account: &str| {
-            let add = ["connection", "add", "--source", "retell", "--secret", "key", "--json"];
+            let add = ["connection", "add", "--source", "retell", "--secret", "key_0123456789abcdef", "--json"];
             shell.run(&[&add[..], &["--tenant", tenant, "--account", account]].concat())
         };
         let first = add(&glow, "agent_1").json();
@@ -137,7 +146,8 @@ both_engines! {
         let shell = Shell::new(&db);
         let (glow, blue) = (shell.tenant("Glow"), shell.tenant("Blue"));
         let add = |more: &[&str]| {
-            let add = ["connection", "add", "--source", "whatsapp", "--secret", "app", "--json"];
+            let add = ["connection", "add", "--source", "whatsapp", "--secret", "0123456789abcdef0123456789abcdef",
+                "--json"];
             shell.run(&[&add[..], more].concat())
         };
         assert_eq!(add(&["--tenant", &glow]).code, 0);

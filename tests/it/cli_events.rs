@@ -12,7 +12,10 @@ const TENANT: &str = "8d8ac610-566d-4ef0-9c22-186b2a5ed793";
 fn salon(shell: &Shell) -> (Service, String) {
     let add = ["tenant", "add", "--name", "Liffey Light", "--id", TENANT];
     shell.json(&add);
-    let add = ["connection", "add", "--source", "retell", "--tenant", TENANT, "--secret", "key"];
+    let add = [
+        "connection", "add", "--source", "retell", "--tenant", TENANT, "--secret",
+        "key_0123456789abcdef",
+    ];
     let id = shell.json(&add)["id"].as_str().unwrap().to_owned();
     (shell.serve(), id)
 }
@@ -135,7 +138,7 @@ both_engines! {
     async fn what_belongs_to_no_tenant_is_seen_by_the_platform(db: TestDb) {
         let shell = Shell::new(&db);
         shell.tenant("Glow");
-        let add = ["connection", "add", "--source", "retell", "--platform", "--secret", "key"];
+        let add = ["connection", "add", "--source", "retell", "--platform", "--secret", "key_0123456789abcdef"];
         let connection = shell.json(&add)["id"].as_str().unwrap().to_owned();
         let service = shell.serve();
         let answer = send(&shell, &service, &connection, BY_TOOL);

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 fn salon(shell: &Shell) -> (Service, String) {
     shell.tenant("Liffey Light");
     let made = shell.json(&[
-        "connection", "add", "--source", "retell", "--tenant", "liffey-light", "--secret", "key",
+        "connection", "add", "--source", "retell", "--tenant", "liffey-light", "--secret",
+        "key_0123456789abcdef",
     ]);
     (shell.serve(), made["id"].as_str().unwrap().to_owned())
 }
@@ -168,7 +169,7 @@ both_engines! {
         let (service, id) = salon(&shell);
         shell.tenant("Other");
         let made = shell.json(&["connection", "add", "--source", "retell", "--tenant", "other",
-            "--secret", "other key"]);
+            "--secret", "key_of_another_0123456789"]);
         let other = made["id"].as_str().unwrap();
         send(&shell, &service, &id, &call(1));
         let theirs = send(&shell, &service, other, &call(1));

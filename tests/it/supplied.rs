@@ -10,8 +10,10 @@ const WITHOUT_SERVICE: &str =
 
 fn salon(shell: &Shell) -> (Service, String) {
     shell.tenant("Liffey Light");
-    let add =
-        ["connection", "add", "--source", "retell", "--tenant", "liffey-light", "--secret", "key"];
+    let add = [
+        "connection", "add", "--source", "retell", "--tenant", "liffey-light", "--secret",
+        "key_0123456789abcdef",
+    ];
     let id = shell.json(&add)["id"].as_str().unwrap().to_owned();
     (shell.serve(), id)
 }

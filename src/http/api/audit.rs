@@ -3,10 +3,11 @@
 use crate::http::Shared;
 use crate::http::extract::access::Manage;
 use crate::http::extract::page::{Page, PageQuery};
+use crate::http::extract::query::Query;
 use crate::http::openapi::{Refusals, TenantPath};
 use crate::http::problem::Problem;
 use crate::storage::audit::{self, AuditRow};
-use actix_web::web::{Data, Json, Query};
+use actix_web::web::{Data, Json};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;

@@ -25,29 +25,46 @@ use uuid::Uuid;
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::http) struct BookingJson {
+    #[schema(example = "019c2f51-27d3-7e10-a6f4-5b9c8d7e6f10")]
     id: Uuid,
+    #[schema(example = "019c2f4e-1111-7c52-9b0d-3f1a2b4c5d6e")]
     tenant_id: Uuid,
+    #[schema(example = "019c2f4e-8a61-7c52-9b0d-3f1a2b4c5d6e")]
     client_id: Uuid,
+    #[schema(example = "2026-03-14T15:00:00Z")]
     booking_date: DateTime<Utc>,
+    #[schema(example = "Deep Tissue Massage")]
     service_name: String,
+    #[schema(example = "massage")]
     service_category: Option<String>,
+    #[schema(example = 60)]
     duration: Option<i64>,
+    #[schema(example = "Sarah Kelly")]
     staff_member: Option<String>,
-    #[schema(value_type = Option<f64>)]
+    #[schema(value_type = Option<f64>, example = 75.00)]
     amount: Option<Number>,
+    #[schema(example = "EUR")]
     currency: Option<String>,
+    #[schema(example = "confirmed")]
     status: String,
+    #[schema(example = "deposit_paid")]
     payment_status: String,
+    #[schema(example = "voice")]
     source: String,
+    #[schema(example = "phorest-booking-789")]
     external_booking_id: Option<String>,
+    #[schema(example = "First visit")]
     notes: Option<String>,
     /// Whose reference `externalBookingId` is; null while nobody said.
+    #[schema(example = "phorest")]
     service_provider: Option<String>,
     /// Another booking that may be the same appointment in other words.
     possible_duplicate_of: Option<Uuid>,
     /// `impossible_change`: a change was told that can't follow what came before it.
     flags: Vec<String>,
+    #[schema(example = "2026-03-01T10:15:00Z")]
     created_at: DateTime<Utc>,
+    #[schema(example = "2026-03-01T10:15:00Z")]
     updated_at: DateTime<Utc>,
 }
 

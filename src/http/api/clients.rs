@@ -29,7 +29,9 @@ const LONGEST: usize = 400;
 #[serde(rename_all = "camelCase")]
 #[schema(as = Client)]
 pub(in crate::http) struct ClientJson {
+    #[schema(example = "019c2f4e-8a61-7c52-9b0d-3f1a2b4c5d6e")]
     id: Uuid,
+    #[schema(example = "019c2f4e-1111-7c52-9b0d-3f1a2b4c5d6e")]
     tenant_id: Uuid,
     /// E.164.
     #[schema(example = "+353871234567")]
@@ -44,14 +46,19 @@ pub(in crate::http) struct ClientJson {
     email: Option<String>,
     #[schema(example = "voice")]
     first_interaction_source: String,
+    #[schema(example = "2026-03-01T10:00:00Z")]
     first_interaction_date: DateTime<Utc>,
     /// When they first booked, not when that appointment was.
+    #[schema(example = "2026-03-01T10:15:00Z")]
     first_booking_date: Option<DateTime<Utc>>,
     /// When they last booked.
+    #[schema(example = "2026-03-01T10:15:00Z")]
     last_booking_date: Option<DateTime<Utc>>,
     #[schema(example = "active")]
     status: String,
+    #[schema(example = "2026-03-01T10:00:00Z")]
     created_at: DateTime<Utc>,
+    #[schema(example = "2026-03-01T10:15:00Z")]
     updated_at: DateTime<Utc>,
 }
 

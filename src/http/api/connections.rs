@@ -7,6 +7,7 @@ use crate::http::Shared;
 use crate::http::extract::access::Manage;
 use crate::http::extract::body::Body;
 use crate::http::extract::page::{Page, PageQuery};
+use crate::http::extract::query::Query;
 use crate::http::idempotency::ShowsSecret;
 use crate::http::openapi::{Refusals, Repeatable, TenantPath, WriteRefusals};
 use crate::http::problem::Problem;
@@ -16,7 +17,7 @@ use crate::storage::connections::{self, AccountRow, ConnectionRow};
 use crate::storage::{Conn, Result as Stored};
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::web::{Data, Json, Path, Query};
+use actix_web::web::{Data, Json, Path};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -92,8 +93,9 @@ pub(in crate::http) struct ConnectionSecret {
 #[expect(dead_code, reason = "it is only described")]
 pub(in crate::http) struct ConnectionInput {
     source: SourceName,
-    /// The secret that the provider signs with; chat and n8n are given one when it is left out.
-    #[schema(min_length = 1, max_length = 500)]
+    /// The secret that the provider signs with; chat and n8n are given one when it is left out,
+    /// and one that is sent reads `whsec_` and the base64 of at least 24 bytes.
+    #[schema(min_length = 16, max_length = 500, pattern = r"^[^\x00-\x1f\x7f-\x9f]+$")]
     secret: Option<String>,
     /// The provider accounts whose deliveries it takes: Retell agent ids, WhatsApp phone number
     /// ids.
@@ -117,7 +119,7 @@ pub(in crate::http) enum SourceName {
 #[expect(dead_code, reason = "it is only described")]
 pub(in crate::http) struct RotateInput {
     /// The new secret; chat and n8n are given one when it is left out.
-    #[schema(min_length = 1, max_length = 500)]
+    #[schema(min_length = 16, max_length = 500, pattern = r"^[^\x00-\x1f\x7f-\x9f]+$")]
     secret: Option<String>,
     /// How many hours the old secret stays good.
     #[schema(minimum = 0, maximum = 720, default = 24)]
@@ -303,6 +305,9 @@ pub(in crate::http) async fn update(
     let conn = &mut tx.conn();
     connecting::alone(conn).await?;
     let row = find(conn, tenant, &path.1).await?;
+    if row.field_map == map {
+        return Ok(Json(shown(conn, row).await?));
+    }
     connections::set_field_map(conn, row.id, map.as_deref(), now).await?;
     note(conn, tenant, &access.by, ("connection.mapped", "connection", &row.public_id), now)
         .await?;
@@ -330,6 +335,9 @@ pub(in crate::http) async fn disable(
     let conn = &mut tx.conn();
     connecting::alone(conn).await?;
     let row = find(conn, tenant, &path.1).await?;
+    if connecting::refuse_disabled(&row).is_err() {
+        return Ok(HttpResponse::NoContent().finish());
+    }
     connections::disable(conn, row.id, now).await?;
     let subject = ("connection.disabled", "connection", row.public_id.as_str());
     note(conn, tenant, &access.by, subject, now).await?;
@@ -374,9 +382,10 @@ async fn refuse_claimed(
 impl From<ConnectError> for Problem {
     fn from(error: ConnectError) -> Self {
         match error {
-            ConnectError::Refused(code @ ("secret_invalid" | "secret_missing"), detail) => {
-                Self::member("secret", code, &detail)
-            }
+            ConnectError::Refused(
+                code @ ("secret_invalid" | "secret_missing" | "secret_short"),
+                detail,
+            ) => Self::member("secret", code, &detail),
             ConnectError::Refused(code @ "account_unfit", detail) => {
                 Self::member("accounts", code, &detail)
             }

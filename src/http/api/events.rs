@@ -5,6 +5,7 @@ use crate::domain::problem::Problem as Reason;
 use crate::http::Shared;
 use crate::http::extract::access::Records;
 use crate::http::extract::page::{Page, span};
+use crate::http::extract::query::Query;
 use crate::http::openapi::{Refusals, TenantPath};
 use crate::http::problem::Problem;
 use crate::sources;
@@ -13,8 +14,7 @@ use crate::storage::events::{self, EventFilter, EventRow, EventSummary};
 use crate::storage::sightings::{self, Lookup};
 use crate::storage::{Result as Stored, connections};
 use crate::tracking::answer::Answer;
-use actix_web::http::StatusCode;
-use actix_web::web::{Data, Json, Path, Query};
+use actix_web::web::{Data, Json, Path};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
@@ -166,7 +166,7 @@ pub(in crate::http) async fn list(
     let source = query.source.clone();
     if source.as_deref().is_some_and(|name| sources::api::find_teller(name).is_none()) {
         let detail = "source is not the name of one";
-        return Err(Problem::new(StatusCode::BAD_REQUEST, "source_unknown", detail));
+        return Err(Problem::bad_query("source", "source_unknown", detail));
     }
     let filter = EventFilter { status: query.status, source };
     let (tenant, mut reader) = (access.tenant.id, shared.db.reader().await?);

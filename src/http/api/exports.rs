@@ -75,11 +75,9 @@ impl<Q: IntoParams> IntoParams for Unpaged<Q> {
     }
 }
 
-/// Refuses the parameters of pages: a file has all rows.
-fn refuse_page(is_paged: bool) -> Result<(), Problem> {
-    if !is_paged {
-        return Ok(());
-    }
+/// Refuses a parameter of pages: a file has all rows.
+fn refuse_page(paged: Option<&str>) -> Result<(), Problem> {
+    let Some(name) = paged else { return Ok(()) };
     let detail = "an export has every row: leave limit and cursor out";
-    Err(Problem::bad_query("query_invalid", detail))
+    Err(Problem::bad_query(name, "query_invalid", detail))
 }

@@ -133,6 +133,9 @@ pub(in crate::http) async fn many(
             replayed.push(again(&shared, tenant, row.id).await?);
         }
     }
+    if replayed.is_empty() {
+        return Ok(Json(page.with(replayed)));
+    }
     let mut tx = shared.db.begin().await?;
     let subject = ("events.replayed", "event", &*replayed.len().to_string());
     note(&mut tx.conn(), tenant, &access.by, subject, now).await?;

@@ -14,11 +14,13 @@ use crate::http::extract::access::{Manage, Platform, PlatformInTenant};
 use crate::http::extract::body::Body;
 use crate::http::extract::fields::{Fields, Patch};
 use crate::http::extract::page::{Page, PageQuery};
+use crate::http::extract::query::Query;
 use crate::http::openapi::{Refusals, Repeatable, TenantPath, WriteRefusals};
 use crate::http::problem::Problem;
+use crate::storage::clients;
 use crate::storage::tenants::{self, TenantRow};
 use actix_web::HttpResponse;
-use actix_web::web::{Data, Json, Query};
+use actix_web::web::{Data, Json};
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
@@ -30,9 +32,13 @@ use uuid::Uuid;
 #[serde(rename_all = "camelCase")]
 #[schema(as = Tenant)]
 pub(in crate::http) struct TenantJson {
+    #[schema(example = "019c2f4e-1111-7c52-9b0d-3f1a2b4c5d6e")]
     id: Uuid,
+    #[schema(example = "glow-studio")]
     slug: String,
+    #[schema(example = "Glow Studio")]
     name: String,
+    #[schema(example = "active")]
     status: String,
     /// The country of phone numbers without a country code.
     #[schema(example = "IE")]
@@ -45,6 +51,7 @@ pub(in crate::http) struct TenantJson {
     currency: String,
     /// How dates in digits are read.
     date_order: DateOrder,
+    #[schema(example = "2026-01-05T09:00:00Z")]
     created_at: DateTime<Utc>,
 }
 
@@ -146,6 +153,18 @@ impl Read {
             date_order: fields.word("dateOrder").value(),
         }
     }
+
+    /// What the settings are with what was sent.
+    fn over(&self, was: &TenantSettings) -> TenantSettings {
+        TenantSettings {
+            id: was.id,
+            slug: self.slug.clone().unwrap_or_else(|| was.slug.clone()),
+            default_region: self.region.unwrap_or(was.default_region),
+            timezone: self.timezone.unwrap_or(was.timezone),
+            currency: self.currency.unwrap_or(was.currency),
+            date_order: self.date_order.unwrap_or(was.date_order),
+        }
+    }
 }
 
 /// All tenants, the newest first.
@@ -231,7 +250,7 @@ pub(in crate::http) async fn show(
 }
 
 /// Changes a tenant's settings, disables it, or enables it again. What was stored before is not
-/// read again.
+/// read again; what clients spent is summed up anew in another currency.
 #[utoipa::path(
     patch, path = "/api/platform/tenants/{tenantId}", tag = "platform",
     operation_id = "updateTenant",
@@ -252,25 +271,28 @@ pub(in crate::http) async fn update(
         fields.refuse_null(name);
     }
     body.fields.finish()?;
-    let settings = TenantSettings {
-        id: old.id,
-        slug: read.slug.unwrap_or_else(|| old.slug.clone()),
-        default_region: read.region.unwrap_or(old.default_region),
-        timezone: read.timezone.unwrap_or(old.timezone),
-        currency: read.currency.unwrap_or(old.currency),
-        date_order: read.date_order.unwrap_or(old.date_order),
-    };
     let mut tx = shared.db.begin().await?;
     let conn = &mut tx.conn();
     let id = old.id.to_string();
     let row = tenants::find(conn, &id).await?.ok_or_else(Problem::not_found)?;
-    let name = read.name.unwrap_or(row.name);
-    let status = status.value().map_or(row.status, |status| status.as_str().to_owned());
-    let other = tenants::find(conn, &settings.slug).await?.filter(|row| row.id != old.id);
-    if let Some(other) = other {
-        return Err(Problem::exists("slug_taken", "the slug is another tenant's", other.id));
+    let was = row.settings()?;
+    let settings = read.over(&was);
+    let name = read.name.unwrap_or_else(|| row.name.clone());
+    let status = status.value().map_or_else(|| row.status.clone(), |s| s.as_str().to_owned());
+    if settings == was && name == row.name && status == row.status {
+        return Ok(Json(TenantJson::of(&row)?));
     }
-    tenants::update(conn, &name, &status, &settings, now).await?;
+    match tenants::update(conn, &name, &status, &settings, now).await {
+        Err(error) if error.is_taken() => {
+            drop(tx);
+            let mut reader = shared.db.reader().await?;
+            return Err(taken(&mut reader.conn(), &settings).await?);
+        }
+        done => done?,
+    }
+    if settings.currency != was.currency {
+        clients::recount_spent(conn, old.id, settings.currency.as_str()).await?;
+    }
     note(conn, old.id, &access.by, ("tenant.updated", "tenant", &id), now).await?;
     let row = tenants::find(conn, &id).await?.ok_or_else(Problem::not_found)?;
     tx.commit().await?;

@@ -8,12 +8,13 @@ use crate::http::extract::access::Manage;
 use crate::http::extract::body::Body;
 use crate::http::extract::fields::Patch;
 use crate::http::extract::page::{Page, PageQuery};
+use crate::http::extract::query::Query;
 use crate::http::idempotency::ShowsSecret;
 use crate::http::openapi::{Refusals, Repeatable, TenantPath, WriteRefusals};
 use crate::http::problem::Problem;
 use crate::storage::tokens::{self, TokenRow};
 use actix_web::HttpResponse;
-use actix_web::web::{Data, Json, Path, Query};
+use actix_web::web::{Data, Json, Path};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -26,8 +27,11 @@ use uuid::Uuid;
 pub(in crate::http) struct TokenJson {
     id: Uuid,
     tenant_id: Option<Uuid>,
+    #[schema(example = "service")]
     role: String,
+    #[schema(example = "n8n")]
     name: String,
+    #[schema(example = "2026-03-01T10:00:00Z")]
     created_at: DateTime<Utc>,
     /// Until when it is good; `null` for good.
     expires_at: Option<DateTime<Utc>>,

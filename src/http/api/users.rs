@@ -8,11 +8,12 @@ use crate::http::extract::access::Manage;
 use crate::http::extract::body::Body;
 use crate::http::extract::fields::{Fields, Patch};
 use crate::http::extract::page::{Page, PageQuery};
+use crate::http::extract::query::Query;
 use crate::http::openapi::{Refusals, Repeatable, TenantPath, WriteRefusals};
 use crate::http::problem::Problem;
 use crate::storage::users::{self, UserRow};
 use actix_web::HttpResponse;
-use actix_web::web::{self, Data, Json, Path, Query};
+use actix_web::web::{self, Data, Json, Path};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -54,7 +55,7 @@ impl From<UserRow> for UserJson {
 pub(in crate::http) struct UserInput {
     #[schema(format = Email, max_length = 254)]
     email: String,
-    #[schema(min_length = 12, max_length = 200)]
+    #[schema(min_length = 12, max_length = 200, pattern = r"^[^\x00-\x1f\x7f-\x9f]+$")]
     password: String,
     role: UserRole,
 }
@@ -64,7 +65,12 @@ pub(in crate::http) struct UserInput {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[expect(dead_code, reason = "it is only described")]
 pub(in crate::http) struct UserChange {
-    #[schema(min_length = 12, max_length = 200, nullable = false)]
+    #[schema(
+        min_length = 12,
+        max_length = 200,
+        nullable = false,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]+$"
+    )]
     password: Option<String>,
     #[schema(nullable = false)]
     role: Option<UserRole>,
@@ -172,11 +178,15 @@ pub(in crate::http) async fn update(
     let conn = &mut tx.conn();
     let row = users::find(conn, id).await?.filter(|row| row.tenant_id == Some(tenant));
     let mut row = row.ok_or_else(Problem::not_found)?;
+    let before = (row.role.clone(), row.status.clone());
     if let Some(role) = role.value() {
         role.as_str().clone_into(&mut row.role);
     }
     if let Some(status) = status.value() {
         status.as_str().clone_into(&mut row.status);
+    }
+    if hash.is_none() && before == (row.role.clone(), row.status.clone()) {
+        return Ok(Json(row.into()));
     }
     users::update(conn, &row, now).await?;
     if let Some(hash) = &hash {

@@ -5,7 +5,7 @@ use crate::http::problem::Problem;
 use crate::sources::json;
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
-use actix_web::http::header::CONTENT_TYPE;
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 use actix_web::{FromRequest, HttpRequest, web};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
@@ -30,6 +30,7 @@ impl FromRequest for Body {
         let (request, mut payload) = (request.clone(), payload.take());
         Box::pin(async move {
             must_be(&request, "application/json")?;
+            must_be_plain(request.headers())?;
             let raw = bytes(&mut payload, LIMIT).await?;
             let members = json::object(&raw).map_err(|malformed| {
                 let problem = malformed.problem;
@@ -51,12 +52,22 @@ pub(in crate::http) fn must_be(request: &HttpRequest, wanted: &str) -> Result<()
     Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media_type_unsupported", &detail))
 }
 
+/// Refuses a body that is compressed with 415.
+pub(in crate::http) fn must_be_plain(headers: &HeaderMap) -> Result<(), Problem> {
+    let mut sent = headers.get_all(CONTENT_ENCODING);
+    if sent.all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        return Ok(());
+    }
+    let detail = "send the body as it is, without Content-Encoding: no compressed one is taken";
+    Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "encoding_unsupported", detail))
+}
+
 /// Takes a body in, up to `limit` bytes; 413 above.
 pub(in crate::http) async fn bytes(payload: &mut Payload, limit: usize) -> Result<Bytes, Problem> {
     let mut taken = web::BytesMut::new();
     while let Some(piece) = payload.next().await {
         let piece = piece.map_err(|_| {
-            let detail = "the body broke off, or is not compressed as its header says";
+            let detail = "the body broke off";
             Problem::new(StatusCode::BAD_REQUEST, "body_incomplete", detail)
         })?;
         if taken.len() + piece.len() > limit {
@@ -67,8 +78,8 @@ pub(in crate::http) async fn bytes(payload: &mut Payload, limit: usize) -> Resul
     Ok(taken.freeze())
 }
 
-/// How large a table may be.
-const TABLE: usize = 10 * 1024 * 1024;
+/// How large a table may be: the largest body of all.
+pub(in crate::http) const TABLE: usize = 10 * 1024 * 1024;
 
 /// A body of CSV, as it came.
 pub(in crate::http) struct Table(pub(in crate::http) Bytes);
@@ -81,6 +92,7 @@ impl FromRequest for Table {
         let (request, mut payload) = (request.clone(), payload.take());
         Box::pin(async move {
             must_be(&request, "text/csv")?;
+            must_be_plain(request.headers())?;
             bytes(&mut payload, TABLE).await.map(Self)
         })
     }

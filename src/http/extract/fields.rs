@@ -1,6 +1,7 @@
 //! The members of a JSON body, read one by one: each is bounded and checked, what nobody asked
 //! for is refused by its name, and every fault is told at once.
 
+use crate::domain::email;
 use crate::domain::money::{Currency, Money, NotMoney};
 use crate::domain::person::WhatsAppId;
 use crate::domain::phone::{Phone, Region};
@@ -17,6 +18,9 @@ use uuid::Uuid;
 
 /// The most members nobody asked for that are named.
 const MOST_UNKNOWN: usize = 100;
+
+/// The most characters of a name.
+const LONGEST_NAME: usize = 200;
 
 /// A member of a PATCH: not sent, `null`, or a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,11 +58,6 @@ impl<T> Patch<T> {
             Self::Value(value) => Some(value),
             Self::Absent | Self::Null => None,
         }
-    }
-
-    /// True when it was sent, as `null` or a value.
-    pub(in crate::http) fn is_sent(&self) -> bool {
-        !matches!(self, Self::Absent)
     }
 }
 
@@ -124,17 +123,10 @@ impl Fields {
         }
     }
 
-    /// Notes a member that can't be emptied and is sent as `null`.
+    /// The value of a member that can't be emptied; notes where it is sent as `null`.
     pub(in crate::http) fn full<T>(&mut self, name: &'static str, read: Patch<T>) -> Option<T> {
-        match read {
-            Patch::Value(value) => Some(value),
-            Patch::Absent => None,
-            Patch::Null => {
-                let detail = format!("{name} can't be empty; leave it out to keep it");
-                self.fault(name, "null_invalid", &detail);
-                None
-            }
-        }
+        self.refuse_null(name);
+        read.value()
     }
 
     /// Notes a fault of a member of a member.
@@ -144,18 +136,23 @@ impl Fields {
         self.faults.push(Fault::at(&pointer, code, detail, name, None));
     }
 
-    /// Notes that a required member is missing, when it is.
+    /// Notes that a required member is missing or `null`, when it is.
     pub(in crate::http) fn require(&mut self, name: &'static str) {
         self.known.push(name);
-        if self.members.get(name).is_none_or(Value::is_null) {
-            self.fault(name, "required", &format!("{name} is required"));
+        match self.members.get(name) {
+            None => self.fault(name, "required", &format!("{name} is required")),
+            Some(Value::Null) => {
+                self.fault(name, "null_invalid", &format!("{name} is required: send a value"));
+            }
+            Some(_) => {}
         }
     }
 
     /// Notes a fault where a member was sent as `null` that can't be empty.
     pub(in crate::http) fn refuse_null(&mut self, name: &'static str) {
         if self.members.get(name).is_some_and(Value::is_null) {
-            self.fault(name, "required", &format!("{name} can't be emptied; leave it out"));
+            let detail = format!("{name} can't be emptied; leave it out to keep it");
+            self.fault(name, "null_invalid", &detail);
         }
     }
 
@@ -257,17 +254,21 @@ impl Fields {
     /// An e-mail address, in lower case.
     pub(in crate::http) fn email(&mut self, name: &'static str) -> Patch<String> {
         self.take(name, |value| {
-            let text = text(value, 254)?.to_lowercase();
-            let whole = text.split_once('@').filter(|(local, domain)| {
-                !local.is_empty()
-                    && domain.contains('.')
-                    && !domain.starts_with('.')
-                    && !domain.ends_with('.')
-                    && !text.contains(char::is_whitespace)
-                    && !domain.contains('@')
-            });
-            let wrong = || ("email_invalid", "send an address like name@example.com".to_owned());
-            whole.map(|_| text.clone()).ok_or_else(wrong)
+            let read = email::parse(&text(value, 254)?);
+            read.ok_or(("email_invalid", "send an address like name@example.com".to_owned()))
+        })
+    }
+
+    /// A person's name: a text of one line, without signs that nobody writes.
+    pub(in crate::http) fn name(&mut self, name: &'static str) -> Patch<String> {
+        self.take(name, |value| {
+            let written = value.as_str().is_none_or(|text| !text.contains(char::is_control));
+            let wrong = "send a name of one line, without control characters";
+            if written {
+                text(value, LONGEST_NAME)
+            } else {
+                Err(("text_invalid", wrong.to_owned()))
+            }
         })
     }
 

@@ -2,7 +2,6 @@
 
 use super::page::Page;
 use crate::http::problem::Problem;
-use actix_web::http::StatusCode;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Datelike as _, Utc};
@@ -21,7 +20,7 @@ pub(in crate::http) fn limit(asked: Option<i64>) -> Result<i64, Problem> {
     if (1..=100).contains(&limit) {
         return Ok(limit);
     }
-    Err(Problem::bad_query("limit_invalid", "limit must be between 1 and 100"))
+    Err(Problem::bad_query("limit", "limit_invalid", "limit must be between 1 and 100"))
 }
 
 /// Writes a cursor of bytes.
@@ -40,7 +39,7 @@ pub(in crate::http) fn decode<T>(
     bytes.and_then(|bytes| read(&bytes)).map(Some).ok_or_else(|| {
         let detail =
             "cursor is not one that this list answered in this order; leave it out to begin";
-        Problem::new(StatusCode::BAD_REQUEST, "cursor_invalid", detail)
+        Problem::bad_query("cursor", "cursor_invalid", detail)
     })
 }
 
@@ -85,21 +84,24 @@ impl Keyset {
         limit: Option<i64>,
         cursor: Option<&str>,
     ) -> Result<Self, Problem> {
-        let limit = limit.unwrap_or(25);
-        if !(1..=100).contains(&limit) {
-            let detail = "limit must be between 1 and 100";
-            return Err(Problem::bad_query("limit_invalid", detail));
-        }
+        let limit = self::limit(limit)?;
         let after = match cursor {
             None => None,
             Some(text) => Some(read(text, sort).ok_or_else(|| {
                 let detail =
                     "cursor is not one that a list in this order answered; leave it out to begin";
-                Problem::bad_query("cursor_invalid", detail)
+                Problem::bad_query("cursor", "cursor_invalid", detail)
             })?),
         };
         let rows = usize::try_from(limit).unwrap_or(25);
         Ok(Self { sort, after, fetch: limit + 1, limit: rows })
+    }
+
+    /// What the page's rows come before, in a list that goes down from the latest.
+    pub(in crate::http) fn before(&self) -> (DateTime<Utc>, Uuid) {
+        // Later than any row, and a year that both databases write alike.
+        let latest = || DateTime::from_timestamp(253_402_300_799, 0).unwrap_or_default();
+        self.after.unwrap_or_else(|| (latest(), Uuid::max()))
     }
 
     /// Cuts what was fetched to the page; `key` is what the next one begins after.

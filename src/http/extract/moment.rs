@@ -45,5 +45,5 @@ fn unreadable(name: &str) -> Problem {
     let detail = format!(
         "{name} is a day like 2026-03-14, or a time like 2026-03-14T15:00:00Z, of the years 2000 to 2099"
     );
-    Problem::bad_query("date_invalid", &detail)
+    Problem::bad_query(name, "date_invalid", &detail)
 }

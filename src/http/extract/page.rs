@@ -1,7 +1,7 @@
 //! Pages of a list: `limit` and `cursor` in, rows and the next cursor out.
 
+use super::keyset;
 use crate::http::problem::Problem;
-use actix_web::http::StatusCode;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
@@ -57,15 +57,12 @@ impl PageQuery {
 
 /// Reads `limit` (default 25) and `cursor`.
 pub(in crate::http) fn span(limit: Option<i64>, cursor: Option<&str>) -> Result<Span, Problem> {
-    let bad = |code, detail| Problem::new(StatusCode::BAD_REQUEST, code, detail);
-    let limit = limit.unwrap_or(25);
-    if !(1..=100).contains(&limit) {
-        return Err(bad("limit_invalid", "limit must be between 1 and 100"));
-    }
+    let limit = keyset::limit(limit)?;
     let before = match cursor {
         None => Uuid::max(),
         Some(text) => read_cursor(text).ok_or_else(|| {
-            bad("cursor_invalid", "cursor is not one that a list answered; leave it out to begin")
+            let detail = "cursor is not one that a list answered; leave it out to begin";
+            Problem::bad_query("cursor", "cursor_invalid", detail)
         })?,
     };
     let rows = usize::try_from(limit).unwrap_or(25);

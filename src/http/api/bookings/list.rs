@@ -3,16 +3,16 @@
 use super::BookingJson;
 use crate::domain::channel::{BookingStatus, Channel, PaymentStatus};
 use crate::domain::tenant::TenantSettings;
-use crate::domain::when::Calendar;
 use crate::http::Shared;
 use crate::http::extract::access::Records;
 use crate::http::extract::keyset::Keyset;
+use crate::http::extract::moment;
 use crate::http::extract::page::Page;
+use crate::http::extract::query::Query;
 use crate::http::openapi::{Refusals, TenantPath};
 use crate::http::problem::Problem;
 use crate::storage::booking_lists::{self, BookingFilter, BookingSort, Start};
-use actix_web::web::{Data, Json, Query};
-use chrono::{DateTime, Days, NaiveDate, Utc};
+use actix_web::web::{Data, Json};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -83,9 +83,10 @@ impl BookingQuery {
         self.sort.unwrap_or_default().parts()
     }
 
-    /// True when a page is asked for.
-    pub(in crate::http) fn is_paged(&self) -> bool {
-        self.limit.is_some() || self.cursor.is_some()
+    /// The parameter by which a page is asked for.
+    pub(in crate::http) fn paged(&self) -> Option<&'static str> {
+        let cursor = self.cursor.as_ref().map(|_| "cursor");
+        self.limit.map(|_| "limit").or(cursor)
     }
 
     /// What it narrows to, in the tenant's calendar.
@@ -100,8 +101,8 @@ impl BookingQuery {
             source: self.source,
             service: spelled("service", self.service.as_deref())?,
             staff: spelled("staff", self.staff.as_deref())?,
-            from: moment(tenant, "from", self.from.as_deref(), 0)?,
-            to: moment(tenant, "to", self.to.as_deref(), 1)?,
+            from: moment::from("from", self.from.as_deref(), tenant)?,
+            to: moment::to("to", self.to.as_deref(), tenant)?,
         })
     }
 }
@@ -111,31 +112,9 @@ fn spelled(name: &str, text: Option<&str>) -> Result<Option<String>, Problem> {
     let text = text.map(|text| text.replace('\0', ""));
     if text.as_ref().is_some_and(|text| text.chars().count() > 200) {
         let detail = format!("{name} has at most 200 characters");
-        return Err(Problem::bad_query("query_invalid", &detail));
+        return Err(Problem::bad_query(name, "query_invalid", &detail));
     }
     Ok(text)
-}
-
-/// A time, or the day `later` days after the one named, as it begins in the tenant's zone.
-pub(in crate::http) fn moment(
-    tenant: &TenantSettings,
-    name: &str,
-    text: Option<&str>,
-    later: u64,
-) -> Result<Option<DateTime<Utc>>, Problem> {
-    let Some(text) = text else { return Ok(None) };
-    let calendar = Calendar::of(tenant, None);
-    let day = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().filter(|_| text.len() == 10);
-    let read = match day {
-        Some(day) => day.checked_add_days(Days::new(later)).and_then(|day| calendar.begin_of(day)),
-        None if text.len() <= 100 => calendar.instant(text).ok(),
-        None => None,
-    };
-    let wrong = || {
-        let detail = format!("{name} is a day like 2026-03-14 or a time like 2026-03-14T15:00:00Z");
-        Problem::bad_query("date_invalid", &detail)
-    };
-    read.map(Some).ok_or_else(wrong)
 }
 
 /// A tenant's bookings, narrowed and sorted; the newest first where nothing else is said.

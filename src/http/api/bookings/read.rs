@@ -114,7 +114,7 @@ pub(super) struct BookingPatchJson {
     /// Its reference at `serviceProvider`.
     #[schema(min_length = 1, max_length = 200, pattern = r"\S")]
     external_booking_id: Option<String>,
-    /// Whose reference it is; counts beside `externalBookingId` only.
+    /// Whose reference it is.
     #[schema(min_length = 1, max_length = 64, pattern = r"\S")]
     service_provider: Option<String>,
     /// Free text.
@@ -145,7 +145,7 @@ pub(super) fn booking(
     if client.is_none() && fields.names_id("clientId") {
         fields.fault("clientId", "client_unknown", "no client of this tenant has this id");
     }
-    let mut set = common(&mut fields, tenant.currency, true);
+    let mut set = common(&mut fields, tenant.currency);
     set.appointment_date_time = fields.time(date, tenant).value();
     set.service_name = fields.text("serviceName", 200).value();
     set.source = fields.word::<Channel>(source).value();
@@ -192,7 +192,7 @@ pub(super) fn change(
     tenant: &TenantSettings,
 ) -> Result<Change, Problem> {
     let known = row.currency.as_deref().and_then(Currency::parse).unwrap_or(tenant.currency);
-    let mut set = common(&mut fields, known, false);
+    let mut set = common(&mut fields, known);
     let date = fields.either("bookingDate", "bookingDateTime");
     let read = fields.time(date, tenant);
     set.appointment_date_time = fields.full(date, read);
@@ -205,8 +205,7 @@ pub(super) fn change(
     set.status = fields.full("status", read);
     let read = fields.word::<PaymentStatus>("paymentStatus");
     set.payment_status = fields.full("paymentStatus", read);
-    let provider = provider(&mut fields, row.provider.as_deref());
-    set.external_booking = patched(reference(&mut fields, &provider));
+    set.external_booking = relabelled(&mut fields, row);
     let read = fields.boolean("correction");
     let correction = fields.full("correction", read).unwrap_or(false);
     fields.finish()?;
@@ -214,12 +213,12 @@ pub(super) fn change(
 }
 
 /// What is read alike for a new booking and a change.
-fn common(fields: &mut Fields, currency: Currency, is_new: bool) -> Edited {
+fn common(fields: &mut Fields, currency: Currency) -> Edited {
     let staff = fields.either("staffMember", "staffMemberName");
     let sent = fields.currency("currency");
-    let named = sent.is_sent();
+    let named = fields.is_there("currency");
     let amount = fields.amount("amount", sent.value().unwrap_or(currency));
-    if named && !fields.has("amount") && !is_new {
+    if named && !fields.has("amount") {
         fields.fault("currency", "amount_missing", "send the amount beside its currency");
     }
     Edited {
@@ -237,6 +236,23 @@ fn reference(fields: &mut Fields, provider: &str) -> Patch<ExternalBooking> {
     let name = fields.either("externalBookingId", "serviceProviderBookingId");
     let label = |id| ExternalBooking { provider: Some(provider.to_owned()), id };
     fields.text(name, 200).map(label)
+}
+
+/// What a change makes of the booking's reference: another id, or another label of the one it has.
+fn relabelled(fields: &mut Fields, row: &BookingRow) -> Set<ExternalBooking> {
+    let name = fields.either("serviceProvider", "externalServiceName");
+    let is_labelled = fields.is_there(name);
+    let provider = provider(fields, row.provider.as_deref());
+    let read = reference(fields, &provider);
+    if !is_labelled || read != Patch::Absent {
+        return patched(read);
+    }
+    let Some(id) = row.external_booking_id.clone() else {
+        let detail = "the booking has no reference: send externalBookingId beside its provider";
+        fields.fault(name, "reference_missing", detail);
+        return Set::Kept;
+    };
+    Set::To(ExternalBooking { provider: Some(provider), id })
 }
 
 fn provider(fields: &mut Fields, usual: Option<&str>) -> String {

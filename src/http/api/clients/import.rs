@@ -10,11 +10,12 @@ use crate::http::Shared;
 use crate::http::extract::access::Records;
 use crate::http::extract::body::Table;
 use crate::http::extract::fields::Fields;
+use crate::http::extract::query::Query;
 use crate::http::openapi::{Repeatable, TenantPath, WriteRefusals};
 use crate::http::problem::Problem;
 use crate::tracking::hand::{By, NewClient};
 use crate::tracking::importing::{self, Counts};
-use actix_web::web::{Data, Json, Query};
+use actix_web::web::{Data, Json};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use table::{Column, Line};
@@ -22,9 +23,6 @@ use utoipa::{IntoParams, ToSchema};
 
 /// The most bad rows that are listed.
 const LISTED: usize = 1000;
-
-/// The most characters of a name.
-const NAME: usize = 200;
 
 /// How a table is taken in.
 #[derive(Deserialize, IntoParams)]
@@ -121,8 +119,8 @@ fn read(line: &Line, tenant: &TenantSettings) -> Result<NewClient, Vec<Fault>> {
         fields.fault("phone", "row_too_long", detail);
     }
     let phone = fields.phone("phone", tenant.default_region).value();
-    let first_name = fields.text("firstName", NAME).value();
-    let last_name = fields.text("lastName", NAME).value();
+    let first_name = fields.name("firstName").value();
+    let last_name = fields.name("lastName").value();
     let email = fields.email("email").value();
     let source = fields.word::<Channel>("firstInteractionSource").value();
     let first_interaction_at = fields.time("firstInteractionDate", tenant).value();

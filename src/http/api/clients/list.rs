@@ -8,12 +8,13 @@ use crate::domain::tenant::TenantSettings;
 use crate::http::Shared;
 use crate::http::extract::access::Records;
 use crate::http::extract::page::Page;
+use crate::http::extract::query::Query;
 use crate::http::extract::{keyset, moment};
 use crate::http::openapi::{Refusals, TenantPath};
 use crate::http::problem::Problem;
 use crate::storage::client_filter::{Filter, Key, MOST_WORDS, Place, Sort, SortKey};
 use crate::storage::client_list;
-use actix_web::web::{Data, Json, Query};
+use actix_web::web::{Data, Json};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -124,9 +125,10 @@ impl ClientQuery {
         Ok(Some(filter))
     }
 
-    /// True when a page is asked for.
-    pub(in crate::http) fn is_paged(&self) -> bool {
-        self.limit.is_some() || self.cursor.is_some()
+    /// The parameter by which a page is asked for.
+    pub(in crate::http) fn paged(&self) -> Option<&'static str> {
+        let cursor = self.cursor.as_ref().map(|_| "cursor");
+        self.limit.map(|_| "limit").or(cursor)
     }
 
     /// The order, and the number that it has in cursors.
@@ -136,7 +138,7 @@ impl ClientQuery {
 }
 
 fn question(asked: &str) -> Result<Question, Problem> {
-    let bad = |detail: String| Problem::bad_query("q_invalid", &detail);
+    let bad = |detail: String| Problem::bad_query("q", "q_invalid", &detail);
     if asked.chars().count() > LONGEST {
         return Err(bad(format!("q has at most {LONGEST} characters")));
     }

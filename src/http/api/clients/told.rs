@@ -7,10 +7,11 @@ use crate::http::api::events::EventJson;
 use crate::http::extract::access::Records;
 use crate::http::extract::keyset;
 use crate::http::extract::page::{Page, PageQuery, span};
+use crate::http::extract::query::Query;
 use crate::http::openapi::{Refusals, TenantPath};
 use crate::http::problem::Problem;
 use crate::storage::history;
-use actix_web::web::{Data, Json, Path, Query};
+use actix_web::web::{Data, Json, Path};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 

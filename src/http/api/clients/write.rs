@@ -21,9 +21,6 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// The most characters of a name.
-const NAME: usize = 200;
-
 /// A client to be made.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -34,16 +31,22 @@ pub(in crate::http) struct NewClientBody {
     #[schema(max_length = 100, example = "087 123 4567")]
     phone: String,
     /// "Unknown" where nobody says.
-    #[schema(min_length = 1, max_length = 200, pattern = r"\S", example = "Áine")]
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = r"^[^\x01-\x1f\x7f-\x9f]*[^\s\x01-\x1f\x7f-\x9f][^\x01-\x1f\x7f-\x9f]*$",
+        example = "Áine"
+    )]
     first_name: Option<String>,
-    #[schema(min_length = 1, max_length = 200, pattern = r"\S", example = "Byrne")]
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = r"^[^\x01-\x1f\x7f-\x9f]*[^\s\x01-\x1f\x7f-\x9f][^\x01-\x1f\x7f-\x9f]*$",
+        example = "Byrne"
+    )]
     last_name: Option<String>,
     /// Several clients may have one address.
-    #[schema(
-        max_length = 254,
-        pattern = r"^\s*[^\s@]+@[^\s@.][^\s@]*\.[^\s@]*[^\s@.]\s*$",
-        example = "aine@example.com"
-    )]
+    #[schema(max_length = 254, format = "email", example = "aine@example.com")]
     email: Option<String>,
     /// `web` where nobody says.
     first_interaction_source: Option<Channel>,
@@ -66,11 +69,20 @@ pub(in crate::http) struct ClientChangeBody {
     /// The one before stays as an alias. Only a client with a WhatsApp id can be without.
     #[schema(max_length = 100, example = "087 123 4567")]
     phone: Option<String>,
-    #[schema(min_length = 1, max_length = 200, pattern = r"\S", nullable = false)]
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = r"^[^\x01-\x1f\x7f-\x9f]*[^\s\x01-\x1f\x7f-\x9f][^\x01-\x1f\x7f-\x9f]*$",
+        nullable = false
+    )]
     first_name: Option<String>,
-    #[schema(min_length = 1, max_length = 200, pattern = r"\S")]
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = r"^[^\x01-\x1f\x7f-\x9f]*[^\s\x01-\x1f\x7f-\x9f][^\x01-\x1f\x7f-\x9f]*$"
+    )]
     last_name: Option<String>,
-    #[schema(max_length = 254, pattern = r"^\s*[^\s@]+@[^\s@.][^\s@]*\.[^\s@]*[^\s@.]\s*$")]
+    #[schema(max_length = 254, format = "email")]
     email: Option<String>,
     #[schema(nullable = false)]
     first_interaction_source: Option<Channel>,
@@ -188,8 +200,8 @@ fn refusal(refused: Refused) -> Problem {
 fn new(mut fields: Fields, tenant: &TenantSettings) -> Result<NewClient, Problem> {
     fields.require("phone");
     let phone = fields.phone("phone", tenant.default_region).value();
-    let first_name = fields.text("firstName", NAME).value();
-    let last_name = fields.text("lastName", NAME).value();
+    let first_name = fields.name("firstName").value();
+    let last_name = fields.name("lastName").value();
     let email = fields.email("email").value();
     let source = fields.word::<Channel>("firstInteractionSource").value();
     let first_interaction_at = fields.time("firstInteractionDate", tenant).value();
@@ -211,9 +223,9 @@ fn new(mut fields: Fields, tenant: &TenantSettings) -> Result<NewClient, Problem
 
 fn change(mut fields: Fields, tenant: &TenantSettings) -> Result<Change, Problem> {
     let phone = field(fields.phone("phone", tenant.default_region));
-    let first_name = fields.text("firstName", NAME);
+    let first_name = fields.name("firstName");
     let first_name = fields.full("firstName", first_name);
-    let last_name = field(fields.text("lastName", NAME));
+    let last_name = field(fields.name("lastName"));
     let email = field(fields.email("email"));
     let source = fields.word::<Channel>("firstInteractionSource");
     let source = fields.full("firstInteractionSource", source);

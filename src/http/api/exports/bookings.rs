@@ -5,13 +5,14 @@ use super::{Rows, Unpaged, csv as as_csv, name, refuse_page, xlsx as as_xlsx};
 use crate::http::Shared;
 use crate::http::api::bookings::list::BookingQuery;
 use crate::http::extract::access::Records;
+use crate::http::extract::query::Query;
 use crate::http::openapi::{Refusals, TenantPath};
 use crate::http::problem::Problem;
 use crate::storage::booking_lists::{self, BookingFilter, Start};
 use crate::storage::bookings::BookingRow;
 use crate::storage::client_names::{self, NameRow};
 use actix_web::HttpResponse;
-use actix_web::web::{Data, Query};
+use actix_web::web::Data;
 use chrono_tz::Tz;
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -56,7 +57,7 @@ impl Bookings {
         query: &BookingQuery,
         shared: Data<Shared>,
     ) -> Result<(Self, String), Problem> {
-        refuse_page(query.is_paged())?;
+        refuse_page(query.paged())?;
         let (tenant, now) = (&access.tenant, shared.clock.now());
         let (_, sort, descending) = query.order();
         let start = Start { sort, descending, after: None };

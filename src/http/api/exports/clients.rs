@@ -7,13 +7,14 @@ use crate::domain::tenant::TenantSettings;
 use crate::http::Shared;
 use crate::http::api::clients::list::ClientQuery;
 use crate::http::extract::access::Records;
+use crate::http::extract::query::Query;
 use crate::http::openapi::{Refusals, TenantPath};
 use crate::http::problem::Problem;
 use crate::storage::client_filter::{Filter, Place, Sort};
 use crate::storage::client_list;
 use crate::storage::clients::ClientRow;
 use actix_web::HttpResponse;
-use actix_web::web::{Data, Query};
+use actix_web::web::Data;
 use chrono_tz::Tz;
 use uuid::Uuid;
 
@@ -59,7 +60,7 @@ impl Clients {
         query: &ClientQuery,
         shared: Data<Shared>,
     ) -> Result<(Self, String), Problem> {
-        refuse_page(query.is_paged())?;
+        refuse_page(query.paged())?;
         let TenantSettings { id: tenant, timezone: zone, currency, .. } = access.tenant;
         let filter = query.filter(&access.tenant)?;
         let now = shared.clock.now();

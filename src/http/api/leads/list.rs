@@ -5,15 +5,16 @@ use crate::domain::channel::{Channel, LeadStatus};
 use crate::domain::phone::Phone;
 use crate::domain::tenant::TenantSettings;
 use crate::http::Shared;
-use crate::http::api::bookings::list::moment;
 use crate::http::extract::access::Records;
 use crate::http::extract::keyset::Keyset;
+use crate::http::extract::moment;
 use crate::http::extract::page::Page;
+use crate::http::extract::query::Query;
 use crate::http::openapi::{Refusals, TenantPath};
 use crate::http::problem::Problem;
 use crate::storage::lead_lists::{self, LeadFilter, Sought, Start};
 use crate::storage::lead_records::LeadRecord;
-use actix_web::web::{Data, Json, Query};
+use actix_web::web::{Data, Json};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -73,7 +74,7 @@ fn sought(text: &str, tenant: &TenantSettings) -> Result<Sought, Problem> {
     let text = text.replace('\0', "");
     let text = text.trim();
     if !(1..=200).contains(&text.chars().count()) {
-        return Err(Problem::bad_query("query_invalid", "q has 1 to 200 characters"));
+        return Err(Problem::bad_query("q", "query_invalid", "q has 1 to 200 characters"));
     }
     Ok(match Phone::parse(text, tenant.default_region) {
         Ok(phone) => Sought::Phone(phone),
@@ -103,7 +104,7 @@ pub(in crate::http) async fn list(
     let filter = LeadFilter {
         status: query.status,
         source: query.source,
-        due_before: moment(&access.tenant, "followUpBefore", before, 0)?,
+        due_before: moment::from("followUpBefore", before, &access.tenant)?,
         sought,
     };
     let start = Start { by_due, descending, after: keyset.after };

@@ -31,9 +31,19 @@ pub(super) struct NewLeadJson {
         example = "IE.40817263554098123008"
     )]
     whatsapp_id: Option<String>,
-    #[schema(min_length = 1, max_length = 200, pattern = r"\S", example = "Aoife")]
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = r"^[^\x01-\x1f\x7f-\x9f]*[^\s\x01-\x1f\x7f-\x9f][^\x01-\x1f\x7f-\x9f]*$",
+        example = "Aoife"
+    )]
     first_name: Option<String>,
-    #[schema(min_length = 1, max_length = 200, pattern = r"\S", example = "Byrne")]
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = r"^[^\x01-\x1f\x7f-\x9f]*[^\s\x01-\x1f\x7f-\x9f][^\x01-\x1f\x7f-\x9f]*$",
+        example = "Byrne"
+    )]
     last_name: Option<String>,
     #[schema(max_length = 254, format = "email", example = "aoife@example.com")]
     email: Option<String>,
@@ -67,9 +77,17 @@ enum SettableStatus {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[expect(dead_code, reason = "it is only described")]
 pub(super) struct LeadPatchJson {
-    #[schema(min_length = 1, max_length = 200, pattern = r"\S")]
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = r"^[^\x01-\x1f\x7f-\x9f]*[^\s\x01-\x1f\x7f-\x9f][^\x01-\x1f\x7f-\x9f]*$"
+    )]
     first_name: Option<String>,
-    #[schema(min_length = 1, max_length = 200, pattern = r"\S")]
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = r"^[^\x01-\x1f\x7f-\x9f]*[^\s\x01-\x1f\x7f-\x9f][^\x01-\x1f\x7f-\x9f]*$"
+    )]
     last_name: Option<String>,
     #[schema(max_length = 254, format = "email")]
     email: Option<String>,
@@ -118,8 +136,7 @@ pub(super) fn lead(
     fields.require("source");
     let source = fields.word::<Channel>("source").value();
     let status = status(&mut fields).value();
-    let names =
-        [fields.text("firstName", 200), fields.text("lastName", 200), fields.email("email")];
+    let names = [fields.name("firstName"), fields.name("lastName"), fields.email("email")];
     let [first_name, last_name, email] = names.map(Patch::value);
     let notes = fields.text("notes", 5000).value();
     let details = details(&mut fields).value();
@@ -175,8 +192,8 @@ pub(super) fn changes(mut fields: Fields, tenant: &TenantSettings) -> Result<Cha
     let status = status(&mut fields);
     let attempts = fields.integer("attempts", 0..=1_000_000);
     let changes = Changes {
-        first_name: fields.text("firstName", 200),
-        last_name: fields.text("lastName", 200),
+        first_name: fields.name("firstName"),
+        last_name: fields.name("lastName"),
         email: fields.email("email"),
         source: fields.full("source", source),
         status: fields.full("status", status),

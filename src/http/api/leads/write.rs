@@ -82,12 +82,13 @@ pub(in crate::http) async fn update(
     locks::lock(conn, tenant, &[own_lock(id)]).await?;
     let mut row = found(conn, tenant, id).await?;
     matching.check(row.version)?;
-    if changes.names.is_empty() {
-        return Ok(Entity::found(row.version, LeadJson::of(tenant, row)));
-    }
     may_become(conn, tenant, &row, &changes, &identities).await?;
     let names = json!({ "fields": changes.names }).to_string();
+    let before = row.clone();
     changes.lay(&mut row);
+    if row == before {
+        return Ok(Entity::found(row.version, LeadJson::of(tenant, row)));
+    }
     row.updated_at = now;
     lead_records::update(conn, tenant, &row).await?;
     let (by, lead) = (access.by.actor(), id.to_string());

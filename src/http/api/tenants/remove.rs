@@ -2,11 +2,12 @@
 
 use crate::http::Shared;
 use crate::http::extract::access::PlatformInTenant;
+use crate::http::extract::query::Query;
 use crate::http::openapi::{Refusals, TenantPath};
 use crate::http::problem::Problem;
 use crate::storage::{audit, removal};
 use actix_web::HttpResponse;
-use actix_web::web::{Data, Query};
+use actix_web::web::Data;
 use serde::Deserialize;
 use serde_json::json;
 use utoipa::IntoParams;
@@ -44,7 +45,7 @@ pub(in crate::http) async fn remove(
             "this deletes everything of the tenant for good: if that is meant, repeat it with \
              ?confirm={slug}"
         );
-        return Err(Problem::bad_query("confirmation_missing", &detail));
+        return Err(Problem::bad_query("confirm", "confirmation_missing", &detail));
     }
     let (mut tx, now) = (shared.db.begin().await?, shared.clock.now());
     let conn = &mut tx.conn();
