@@ -109,8 +109,9 @@ pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError>
     let intake = Intake::new(Arc::clone(&registry), tracker.clone(), Arc::clone(&spool));
     let readiness = Arc::new(Readiness::default());
     let throttle = Arc::new(Throttle::new(settings.api_rate));
+    let counting = Arc::default();
     let intake = Arc::new(intake);
-    let shared = Shared { db, key, clock, intake, tracker, readiness, spool, throttle };
+    let shared = Shared { db, key, clock, intake, tracker, readiness, spool, throttle, counting };
     let keeper = Keeper::new(settings, shared.clone(), registry).await;
     Ok(App { listener, shared, keeper, stop_within: settings.stop_within })
 }

@@ -2,6 +2,7 @@
 //! framework.
 
 mod api;
+pub mod counting;
 mod docs;
 mod extract;
 pub mod health;
@@ -31,6 +32,7 @@ use api::{
     audit, bookings, clients, connections, events, exports, inbox, leads, replay, tenants, tokens,
     users,
 };
+use counting::Counting;
 use extract::access::{identify, locate};
 use health::Readiness;
 use idempotency::repeatable;
@@ -61,6 +63,8 @@ pub struct Shared {
     pub spool: Slot,
     /// How often callers may ask.
     pub throttle: Arc<Throttle>,
+    /// Counts clients.
+    pub counting: Arc<Counting>,
 }
 
 /// Every route of the service.

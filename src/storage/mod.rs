@@ -13,7 +13,9 @@ pub mod booking_lists;
 pub mod bookings;
 mod bulk;
 pub mod client_counts;
+pub mod client_few;
 pub mod client_filter;
+mod client_fits;
 pub mod client_list;
 pub mod client_names;
 pub mod client_stats;
@@ -120,10 +122,10 @@ macro_rules! files {
 pub fn all_statements() -> Vec<(&'static str, &'static str, &'static str)> {
     let files = files![
         aliases, alikes, archive, audit, beside, booking_lists, bookings, client_counts,
-        client_list, client_names, client_stats, clients, connections, duplicates, erased, erasure,
-        event_aliases, events, history, idempotency, inbox, installation, joins, lead_lists,
-        lead_records, leads, mappings, removal, reviews, seeds, sightings, tenants, tokens, users,
-        words,
+        client_few, client_list, client_names, client_stats, clients, connections, duplicates,
+        erased, erasure, event_aliases, events, history, idempotency, inbox, installation, joins,
+        lead_lists, lead_records, leads, mappings, removal, reviews, seeds, sightings, tenants,
+        tokens, users, words,
     ];
     let named = |(file, list): (&'static str, &'static [(&'static str, &'static str)])| {
         list.iter().map(move |(name, sql)| (file, *name, *sql)).collect::<Vec<_>>()
