@@ -1,9 +1,11 @@
 //! What the REST API's reads take, end to end: the real service in a process of its own, a tenant
 //! of 100 000 clients and 500 000 bookings among ten, 16 connections over HTTP on loopback.
 //!
-//! `cargo bench --bench api` uses SQLite; with `DATABASE_URL` set, that database (which must be
-//! empty). `API_CLIENTS` (100000), `API_CONNECTIONS` (16) and `API_SECONDS` (3, of each operation)
-//! say how much. Every line stands beside `/healthz`, which costs a request and nothing else.
+//! `cargo bench --bench api` uses SQLite; with `DATABASE_URL` set, that database, which is filled
+//! when it is empty, and otherwise taken as an earlier run left it. `API_CLIENTS` (100000),
+//! `API_CONNECTIONS` (16) and `API_SECONDS` (3, of each operation) say how much, `API_ONLY` a part
+//! of the operations' names. `cpu` is what the service itself computed for a request, whatever else
+//! the machine is busy with; what a PostgreSQL computed is not in it. Every line stands beside `/healthz`, which costs a request and nothing else.
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -206,21 +208,26 @@ async fn check(base: &str, token: &str, size: Size) {
     assert_eq!(told, usize::try_from(size.each).ok(), "{profile}");
 }
 
-#[tokio::main]
-async fn main() {
-    rustls::crypto::ring::default_provider().install_default().unwrap();
-    let dir = tempfile::tempdir().unwrap();
-    let database = database(dir.path());
-    let clients = number("API_CLIENTS", 100_000);
+/// Fills an empty database; one that an earlier run filled is taken as it is.
+async fn filled(database: &str, clients: u64) -> Size {
+    let known = run(database, &["tenant", "list"]);
+    let known = known.as_array().cloned().unwrap_or_default();
     let mut sizes = Vec::new();
     for place in 0..TENANTS {
-        let made = run(&database, &["tenant", "add", "--name", &format!("Salon {place}")]);
+        let slug = format!("salon-{place}");
+        let kept = known.iter().find(|t| t.get("slug").and_then(Value::as_str) == Some(&slug));
+        let made = match kept {
+            Some(tenant) => tenant.clone(),
+            None => run(database, &["tenant", "add", "--name", &format!("Salon {place}")]),
+        };
         let tenant = made.get("id").and_then(Value::as_str).unwrap().parse().unwrap();
         let clients = if place == 0 { clients } else { clients / 100 };
         sizes.push(Size { tenant, number: place, clients, each: EACH });
     }
     let begun = Instant::now();
-    fill(&database, &sizes).await;
+    if known.is_empty() {
+        fill(database, &sizes).await;
+    }
     let large = *sizes.first().unwrap();
     let engine = database.split(':').next().unwrap_or_default();
     println!(
@@ -229,6 +236,16 @@ async fn main() {
         large.clients * EACH,
         begun.elapsed()
     );
+    large
+}
+
+#[tokio::main]
+async fn main() {
+    rustls::crypto::ring::default_provider().install_default().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let database = database(dir.path());
+    let clients = number("API_CLIENTS", 100_000);
+    let large = filled(&database, clients).await;
     let add = ["token", "add", "--role", "client_admin", "--tenant", "salon-0"];
     let token = run(&database, &add);
     let token = token.get("token").and_then(Value::as_str).unwrap();
@@ -238,9 +255,14 @@ async fn main() {
     let seconds = number("API_SECONDS", 3);
     let health = || ask(&service.url, token, Arc::new(|_| "/healthz".to_owned()));
     println!("{}", health().await.line("/healthz, the baseline", seconds));
-    for (name, next) in operations(large) {
+    let only = std::env::var("API_ONLY").unwrap_or_default();
+    for (name, next) in operations(large).into_iter().filter(|(name, _)| name.contains(&only)) {
         let next: Arc<dyn Fn(u64) -> String + Send + Sync> = next.into();
-        println!("{}", ask(&base, token, next).await.line(name, seconds));
+        let before = service.computed();
+        let took = ask(&base, token, next).await;
+        let each = service.computed().saturating_sub(before).as_micros()
+            / u128::try_from(took.0.len().max(1)).unwrap();
+        println!("{}   cpu {each:>7} us", took.line(name, seconds));
     }
     for (name, path) in [
         ("each of 200 pages by name, alone", "clients?limit=100&sort=name"),

@@ -10,7 +10,11 @@
     reason = "a tool: it stops at the first fault"
 )]
 
+<<<<<<< HEAD
 #[expect(dead_code, reason = "another tool asks for the process")]
+=======
+#[expect(dead_code, reason = "another tool looks at what it computed")]
+>>>>>>> main
 mod service;
 
 use bookhook::clock::Clock;

@@ -3,6 +3,7 @@
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 const MASTER_KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 
@@ -32,6 +33,18 @@ impl Service {
         let status = std::fs::read_to_string(path).unwrap_or_default();
         let found = status.lines().find(|l| l.starts_with(line)).unwrap_or_default();
         found.split_whitespace().nth(1).and_then(|kb| kb.parse::<u64>().ok()).unwrap_or(0) / 1024
+    }
+}
+
+impl Service {
+    /// What it has computed, in all its threads.
+    pub(crate) fn computed(&self) -> Duration {
+        let path = format!("/proc/{}/stat", self.child.id());
+        let stat = std::fs::read_to_string(path).unwrap_or_default();
+        // Behind the name, which may have spaces: user and system time, in hundredths of a second.
+        let (_, rest) = stat.rsplit_once(')').unwrap_or_default();
+        let times = rest.split_whitespace().skip(11).take(2);
+        Duration::from_millis(times.filter_map(|time| time.parse::<u64>().ok()).sum::<u64>() * 10)
     }
 }
 

@@ -9,6 +9,7 @@ pub mod fields;
 mod forwarded;
 mod headers;
 pub mod json;
+mod key;
 pub mod n8n;
 mod posted;
 pub mod retell;
@@ -18,6 +19,7 @@ mod tell;
 pub mod whatsapp;
 
 pub use headers::Headers;
+pub use key::DeliveryKey;
 
 use crate::domain::booking::{Change, UnifiedBookingData};
 use crate::domain::channel::Channel;
@@ -62,7 +64,8 @@ pub struct Delivery<'a> {
 }
 
 /// One event of a delivery: the piece of it that is kept, keyed and read by itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Item {
     /// What the provider calls it: `call_ended`, `text`, `booking`.
     pub kind: String,
@@ -78,23 +81,10 @@ pub struct Item {
     pub occurred_at: Option<DateTime<Utc>>,
     /// How much the telling is worth beside others of the same moment.
     pub rank: Rank,
-    /// The bytes to keep: what [`Source::split`] makes exactly this item of again.
+    /// The bytes to keep: what [`Source::split`] makes exactly this item of again. They are kept
+    /// beside the rest.
+    #[serde(skip)]
     pub raw: Vec<u8>,
-}
-
-/// What makes a repeated delivery a repeat.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum DeliveryKey {
-    /// Nothing does: each is an event of its own.
-    None,
-    /// These parts and the same bytes. Other bytes under the same parts are a further event.
-    WithBody(Vec<String>),
-    /// These parts alone, whatever the bytes.
-    Exact(Vec<String>),
-    /// The caller's own key. Other bytes under the same key are an error of the caller.
-    Chosen(String),
-    /// The path and the bytes, for one hour.
-    BodyForAnHour,
 }
 
 /// What one event says.

@@ -2,12 +2,13 @@
 
 use super::client_filter::{Bound, Sort, SortKey};
 use super::{Conn, Result, fetch_optional, statements};
-use crate::domain::channel::ClientStatus;
 use uuid::Uuid;
 
-/// Up to this many clients are read and sorted, rather than sought along an order. Seeking a page
-/// of 25 among 100 000 clients of which this many fit costs about as much.
-pub(super) const FEW: i64 = 1500;
+/// Up to this many clients are found by a filter and sorted at once.
+pub(super) const FEW: i64 = 1000;
+
+/// Up to this many are, once some rows of the order held no page.
+pub(super) const MOST: i64 = 15_000;
 
 /// How many a filter leaves, counted no further than a bound.
 macro_rules! count {
@@ -23,9 +24,6 @@ statements! {
     COUNT_NUMBER = count!("
         select 1 as one from client_identities
         where tenant_id = $1 and kind = 'phone' and value >= $2 and value < $3", "$4");
-    COUNT_STATUS = count!("
-        select 1 as one from clients
-        where tenant_id = $1 and status = $2 and status <> 'active'", "$3");
     COUNT_SOURCE = count!("
         select 1 as one from clients
         where tenant_id = $1 and first_interaction_source = $2", "$3");
@@ -43,8 +41,6 @@ pub(super) enum Way {
     Word(usize),
     /// The number.
     Number,
-    /// A state that few have.
-    Status,
     /// How they first came.
     Source,
     /// When they were made.
@@ -53,13 +49,14 @@ pub(super) enum Way {
     LastBooking,
 }
 
-/// The filter that leaves the fewest, if that is few.
+/// The filter that leaves the fewest, if these are no more than `few`.
 pub(super) async fn narrowest(
     conn: &mut Conn<'_>,
     bound: &Bound,
     sort: Sort,
+    few: i64,
 ) -> Result<Option<Way>> {
-    let (tenant, most) = (bound.tenant, FEW + 1);
+    let (tenant, most) = (bound.tenant, few + 1);
     let mut counted: Vec<(i64, Way)> = Vec::new();
     let first = |row: Option<(i64,)>| row.map_or(most, |(count,)| count);
     for (place, (from, to)) in bound.words.iter().enumerate() {
@@ -90,10 +87,6 @@ pub(super) async fn narrowest(
         }
         counted.push((all, Way::Number));
     }
-    if let Some(status) = bound.status.filter(|status| *status != ClientStatus::Active.as_str()) {
-        let row = fetch_optional!(conn, (i64,), COUNT_STATUS, tenant, status, most)?;
-        counted.push((first(row), Way::Status));
-    }
     if let Some(source) = bound.source {
         let row = fetch_optional!(conn, (i64,), COUNT_SOURCE, tenant, source, most)?;
         counted.push((first(row), Way::Source));
@@ -103,11 +96,11 @@ pub(super) async fn narrowest(
         let row = fetch_optional!(conn, (i64,), COUNT_CREATED, tenant, from, to, most)?;
         counted.push((first(row), Way::Created));
     }
-    if bound.last_booking != (i64::MIN, i64::MAX) {
+    if bound.last_booking != (i64::MIN, i64::MAX) && sort.by != SortKey::LastBooking {
         let (from, to) = bound.last_booking;
         let row = fetch_optional!(conn, (i64,), COUNT_LAST_BOOKING, tenant, from, to, most)?;
         counted.push((first(row), Way::LastBooking));
     }
     let least = counted.into_iter().min_by_key(|(count, _)| *count);
-    Ok(least.filter(|(count, _)| *count <= FEW).map(|(_, way)| way))
+    Ok(least.filter(|(count, _)| *count <= few).map(|(_, way)| way))
 }

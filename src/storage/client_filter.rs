@@ -3,7 +3,6 @@
 use super::clients::ClientRow;
 use crate::domain::channel::{Channel, ClientStatus};
 use chrono::{DateTime, Utc};
-use std::cmp::Ordering;
 use uuid::Uuid;
 
 /// How many words may be asked for.
@@ -91,11 +90,6 @@ impl Sort {
         Place { key, id: row.id }
     }
 
-    /// How two places stand to each other.
-    pub(super) fn compare(self, one: &Place, other: &Place) -> Ordering {
-        if self.descending { other.cmp(one) } else { one.cmp(other) }
-    }
-
     /// The place before the first.
     pub(super) fn start(self) -> Place {
         let id = if self.descending { Uuid::max() } else { Uuid::nil() };
@@ -152,6 +146,14 @@ impl Bound {
         }
     }
 
+    /// True where there is more to be looked at than a state, of which each has indexes.
+    pub(super) fn is_narrowed(&self) -> bool {
+        let nothing = (self.source.is_none(), self.ids_asked(), self.last_booking_asked());
+        nothing != (true, (None, None), (None, None))
+            || !self.words.is_empty()
+            || !self.numbers.is_empty()
+    }
+
     /// The bounds of the ids, where there are any.
     pub(super) fn ids_asked(&self) -> (Option<Uuid>, Option<Uuid>) {
         let (from, to) = self.ids;
@@ -169,10 +171,14 @@ impl Bound {
         self.words.get(place).map(|(from, to)| (from.as_slice(), to.as_slice())).unzip()
     }
 
-    /// The bounds of a number; one that is left over repeats the first.
+    /// The bounds of a number; nothing is within those that are left over.
     pub(super) fn number(&self, place: usize) -> (Option<&str>, Option<&str>) {
-        let range = self.numbers.get(place).or(self.numbers.first());
-        range.map(|(from, to)| (from.as_str(), to.as_str())).unzip()
+        if self.numbers.is_empty() {
+            return (None, None);
+        }
+        let range = self.numbers.get(place);
+        let (from, to) = range.map_or(("", ""), |(from, to)| (from.as_str(), to.as_str()));
+        (Some(from), Some(to))
     }
 }
 

@@ -56,8 +56,7 @@ bulk! {
             headers, raw, occurred_at, received_at, attempts, updated_at, review_context)
         select tenant_id, id, connection_id, source, kind, account_id, delivery_key_hash,
             body_hash, status, reason, problems, understood, answer, overrides, headers, raw,
-            occurred_at, received_at, 1, updated_at, review_context
-        from k";
+            occurred_at, received_at, 1, updated_at, review_context from k";
     FIND_BY_KEYS(tenant_id Uuid, delivery_key_hash Text) = "
         select k.tenant_id, k.delivery_key_hash, e.id, e.body_hash, e.status, e.answer,
             e.received_at
@@ -272,8 +271,7 @@ pub async fn insert(
         now.into(),
         outcome.review_context.into(),
     ]);
-    conn.write(Stage::Events, &INSERT, row).await?;
-    Ok(())
+    conn.write(Stage::Events, &INSERT, row).await.map(drop)
 }
 
 /// Writes the outcome of a later reading.

@@ -13,7 +13,9 @@ pub mod booking_lists;
 pub mod bookings;
 mod bulk;
 pub mod client_counts;
+pub mod client_few;
 pub mod client_filter;
+mod client_fits;
 pub mod client_list;
 pub mod client_names;
 pub mod client_stats;
@@ -24,6 +26,7 @@ pub mod duplicates;
 pub mod erased;
 pub mod erasure;
 mod error;
+pub mod event_aliases;
 pub mod events;
 pub mod history;
 pub mod idempotency;
@@ -43,6 +46,8 @@ pub mod reviews;
 pub mod seal;
 pub mod seeds;
 pub mod sightings;
+pub mod spool;
+mod spool_lock;
 pub mod tenants;
 pub mod tokens;
 pub mod users;
@@ -52,8 +57,10 @@ pub use error::{Error, Result};
 
 use batch::Batch;
 use chrono::{DateTime, Utc};
+use futures_util::future::BoxFuture;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::{PgConnection, PgPool, SqliteConnection, SqlitePool};
+use std::time::Duration;
 
 static MIGRATOR: Migrator = sqlx::migrate!("./migrations");
 
@@ -115,9 +122,10 @@ macro_rules! files {
 pub fn all_statements() -> Vec<(&'static str, &'static str, &'static str)> {
     let files = files![
         aliases, alikes, archive, audit, beside, booking_lists, bookings, client_counts,
-        client_list, client_names, client_stats, clients, connections, duplicates, erased, erasure,
-        events, history, idempotency, inbox, installation, joins, lead_lists, lead_records, leads,
-        mappings, removal, reviews, seeds, sightings, tenants, tokens, users, words,
+        client_few, client_list, client_names, client_stats, clients, connections, duplicates,
+        erased, erasure, event_aliases, events, history, idempotency, inbox, installation, joins,
+        lead_lists, lead_records, leads, mappings, removal, reviews, seeds, sightings, tenants,
+        tokens, users, words,
     ];
     let named = |(file, list): (&'static str, &'static [(&'static str, &'static str)])| {
         list.iter().map(move |(name, sql)| (file, *name, *sql)).collect::<Vec<_>>()
@@ -197,6 +205,15 @@ pub enum Reader {
     Postgres(sqlx::pool::PoolConnection<sqlx::Postgres>),
 }
 
+/// Gives up what takes longer: the database is taken to be away.
+///
+/// # Errors
+/// [`Error::Unavailable`] when it does, else its own.
+pub async fn in_time<T>(longest: Duration, work: BoxFuture<'_, Result<T>>) -> Result<T> {
+    let done = tokio::time::timeout(longest, work).await;
+    done.unwrap_or(Err(Error::Unavailable(sqlx::Error::PoolTimedOut)))
+}
+
 impl Db {
     /// Prepares pools for `sqlite://file` or `postgres://…`. SQLite creates the file; PostgreSQL
     /// is not asked until it is needed, so that a service can start before its database.
@@ -221,7 +238,7 @@ impl Db {
     /// [`Error::TooNew`] for a database of a newer program; [`Error::Unavailable`] when it is away.
     pub async fn migrate(&self) -> Result<()> {
         let done = match self {
-            Self::Sqlite { write, .. } => MIGRATOR.run(write).await,
+            Self::Sqlite { write, .. } => pools::migrate_sqlite(write.clone(), &MIGRATOR).await,
             Self::Postgres { pool, .. } => MIGRATOR.run(pool).await,
         };
         done.map_err(|error| match error {

@@ -41,6 +41,12 @@ pub fn unpack(stored: Vec<u8>) -> Result<Vec<u8>, Error> {
 pub struct Body(Vec<u8>);
 
 impl Body {
+    /// A body as it came.
+    #[must_use]
+    pub fn of(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+
     /// Its bytes.
     #[must_use]
     pub fn into_bytes(self) -> Vec<u8> {

@@ -1,8 +1,12 @@
 //! Pools of connections.
 
 use super::{Db, Error, Result};
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use sqlx::AssertSqlSafe;
 use sqlx::Connection as _;
+use sqlx::SqlitePool;
+use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use std::str::FromStr as _;
@@ -29,6 +33,12 @@ const BUSY: Duration = Duration::from_secs(5);
 
 /// How often cutting off SQLite's log is tried.
 const CUTS: usize = 5;
+/// How long a server may take to say that it is there.
+const LONGEST_PING: Duration = Duration::from_secs(1);
+/// How much of a SQLite file each connection keeps in memory, in KiB with a minus sign. The 2 MB that
+/// it has by itself don't hold what one page of a sorted list passes over. More is no faster: the
+/// system has the file in memory too.
+const KEPT: &str = "-8000";
 
 /// A pool without the task that sweeps out idle connections.
 ///
@@ -41,15 +51,23 @@ fn unswept<D: sqlx::Database>(options: sqlx::pool::PoolOptions<D>) -> sqlx::pool
 
 /// The pools of a SQLite file, which is made when it isn't there.
 pub(super) async fn sqlite(url: &str) -> Result<Db> {
-    let options = SqliteConnectOptions::from_str(url)
-        .map_err(|_| Error::Address("DATABASE_URL is no SQLite address: sqlite://file.db".into()))?
+    let options = SqliteConnectOptions::from_str(url).map_err(|_| {
+        Error::Address("DATABASE_URL is no SQLite address: sqlite://file.db".into())
+    })?;
+    sqlite_file(options).await
+}
+
+/// The pools of a SQLite file by its options: whatever they say, it is made when it isn't there,
+/// and what is committed is on the disk.
+pub(super) async fn sqlite_file(options: SqliteConnectOptions) -> Result<Db> {
+    let options = options
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
-        // What is deleted is overwritten: a person who was erased must not stand in the file.
         .pragma("secure_delete", "on")
-        .busy_timeout(BUSY);
+        .busy_timeout(BUSY)
+        .pragma("cache_size", KEPT);
     let pool = |connections| {
         unswept(SqlitePoolOptions::new())
             .max_connections(connections)
@@ -89,6 +107,20 @@ impl Db {
     }
 }
 
+/// Migrates within one transaction that has the write lock from the beginning: the library locks
+/// servers only, and of two that start at once one would find tables that the other is making.
+pub(super) fn migrate_sqlite(
+    write: SqlitePool,
+    migrator: &'static Migrator,
+) -> BoxFuture<'static, std::result::Result<(), MigrateError>> {
+    let migrating = async move {
+        let mut tx = write.begin_with("begin immediate").await?;
+        migrator.run_direct(None, &mut *tx, false).await?;
+        Ok(tx.commit().await?)
+    };
+    migrating.boxed()
+}
+
 /// The pool of a server, which isn't asked yet.
 pub(super) fn postgres(url: &str) -> Result<Db> {
     let options = PgConnectOptions::from_str(url)
@@ -105,7 +137,9 @@ pub(super) fn postgres(url: &str) -> Result<Db> {
                     if known.idle_for > LONGEST_IDLE {
                         return Ok(false);
                     }
-                    connection.ping().await.map(|()| true)
+                    // One that never answers is given up, so that another is tried in its place.
+                    let pinged = tokio::time::timeout(LONGEST_PING, connection.ping()).await;
+                    pinged.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map(|()| true)
                 })
             })
             .acquire_timeout(Duration::from_secs(5))

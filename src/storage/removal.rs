@@ -61,6 +61,7 @@ statements! {
     IDENTITIES = "delete from client_identities where tenant_id = $1";
     ALIASES = "delete from record_aliases where tenant_id = $1";
     CLIENTS = "delete from clients where tenant_id = $1";
+    EVENT_ALIASES = "delete from event_aliases where tenant_id = $1";
     EVENTS = "delete from webhook_events where tenant_id = $1";
     ANSWERS = "delete from idempotency_answers where tenant_id = $1";
     AUDIT = "delete from audit_log where tenant_id = $1";
@@ -92,8 +93,8 @@ statements! {
 /// What refers to others comes before what it refers to.
 const IN_ORDER: &[&str] = &[
     SEEDED, ERASED, DUPLICATES, BESIDE, WORDS, INTERACTIONS, LEADS, SIGHTINGS, BOOKINGS, MAPPINGS,
-    IDENTITIES, ALIASES, CLIENTS, EVENTS, ANSWERS, AUDIT, TOKENS, SESSIONS, USERS, SECRETS,
-    ACCOUNTS, LEAVE_INBOX, LEAVE_EVENTS, CONNECTIONS, TENANT,
+    IDENTITIES, ALIASES, CLIENTS, EVENT_ALIASES, EVENTS, ANSWERS, AUDIT, TOKENS, SESSIONS, USERS,
+    SECRETS, ACCOUNTS, LEAVE_INBOX, LEAVE_EVENTS, CONNECTIONS, TENANT,
 ];
 
 /// The tables that grow with what is done, some of whose rows are removed at a time.

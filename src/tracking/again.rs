@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Why an event was held back whatever it says: only a person who names it lets it through.
-pub const HELD: &[&str] = &["tenant_mismatch", "account_unknown"];
+pub const HELD: &[&str] = &["tenant_mismatch", "account_unknown", "delivery_key_reused"];
 
 /// Why a stored event can't be read again.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +54,8 @@ impl Tracker {
         let (tenant, map) = self.owner(row).await?;
         let tenant = tenant.ok_or_else(|| unreadable("belongs to a tenant that is gone"))?;
         let taken = Taken {
+            event_id: row.id,
+            queued: false,
             tenant: Arc::new(tenant),
             connection_id: row.connection_id,
             source,

@@ -9,7 +9,6 @@ use super::attempts::{Attempt, Locks};
 use super::queue::Outcome;
 use super::work::Work;
 use super::{Taken, TrackError, Tracker, Trouble};
-use crate::domain::ids;
 use crate::storage::Error;
 use std::collections::BTreeMap;
 
@@ -24,7 +23,7 @@ impl Tracker {
     /// As [`Tracker::track`]. Some events may be stored then: a repeat finds them.
     pub async fn track_all(&self, taken: Vec<Taken>) -> Result<Vec<Answer>, TrackError> {
         let read = |taken: Taken| {
-            let id = ids::new(taken.received_at);
+            let id = taken.event_id;
             self.read(taken, id, BTreeMap::new(), false)
         };
         self.submit(taken.into_iter().map(read).collect()).await

@@ -139,18 +139,21 @@ impl Tracker {
         terms: Terms,
     ) -> Result<Uuid, TrackError> {
         let item = api::written(kind, told, by.request).map_err(|_| unreadable())?;
+        let received_at = self.clock.now();
         let taken = Taken {
+            event_id: ids::new(received_at),
+            queued: false,
             tenant: Arc::clone(&by.tenant),
             connection_id: None,
             source: api::BY_HAND,
             item,
             path: api::BY_HAND.path().to_owned(),
             headers: "{}".to_owned(),
-            received_at: self.clock.now(),
+            received_at,
             map: None,
             held: None,
         };
-        let id = ids::new(taken.received_at);
+        let id = taken.event_id;
         let mut work = self.read(taken, id, BTreeMap::new(), false);
         work.terms = terms;
         let answer = self.run(&work).await?;

@@ -18,6 +18,7 @@ pub mod people;
 pub mod provenance;
 pub mod resolve;
 pub mod seeding;
+pub mod spool;
 
 mod accounts;
 mod ahead;
@@ -37,6 +38,7 @@ mod repeat;
 mod reworded;
 mod route;
 mod settle;
+mod store;
 mod tallies;
 mod vouch;
 mod work;
@@ -68,6 +70,10 @@ use write::{Plan, Write};
 /// One event, verified and routed to its tenant.
 #[derive(Clone)]
 pub struct Taken {
+    /// The id it is stored under, wherever that is: in the database, or first in the spool.
+    pub event_id: Uuid,
+    /// True when its caller was answered `queued` and is gone: nobody can correct it any more.
+    pub queued: bool,
     /// Whose it is.
     pub tenant: Arc<TenantSettings>,
     /// The connection that verified it; `None` when a token did.
@@ -301,7 +307,7 @@ fn decide(
     resolution: &Resolution,
     plan: &Plan<'_>,
 ) -> Decided {
-    let mut decided = Decided::by(work.event_id, work.taken.source.manners(), &work.mapped);
+    let mut decided = Decided::by(work.event_id, work.taken.manners(), &work.mapped);
     let waiting = fresh.iter().filter_map(|s| resolution.waiting.get(&s.id).copied());
     let told = fresh.iter().filter_map(|s| plan.booking_of(s.id));
     let bookings = outcome::unique(kept.into_iter().chain(told));

@@ -6,8 +6,10 @@
 use super::answer::Answer;
 use super::work::Work;
 use super::{TrackError, Tracker};
+use crate::storage::Error;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::sync::{Semaphore, oneshot};
 
 /// The most events of one transaction: whoever comes later waits for all of them.
@@ -21,6 +23,11 @@ const MOST_WAITING: usize = 4096;
 
 /// The most bytes that may wait before a further delivery is sent away.
 const MOST_WAITING_BYTES: usize = 64 << 20;
+
+/// How long a transaction may take, and what one event adds to that: a server that never answers
+/// would hold a writer for good.
+const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE_EACH: Duration = Duration::from_millis(100);
 
 /// Writers of a server: the one decides while the other waits for the disk.
 const WRITERS: usize = 2;
@@ -131,10 +138,18 @@ impl Tracker {
     async fn write_jobs(&self, jobs: Vec<Job>) {
         let (works, replies): (Vec<Work>, Vec<_>) =
             jobs.into_iter().map(|job| (job.work, job.reply)).unzip();
-        let outcomes = self.write_together(&works).await;
+        let each = u32::try_from(works.len()).unwrap_or(u32::MAX);
+        let patience = PATIENCE + PATIENCE_EACH.saturating_mul(each);
+        let written = tokio::time::timeout(patience, self.write_together(&works)).await;
+        let outcomes = written.unwrap_or_else(|_elapsed| late(works.len()));
         for (reply, outcome) in replies.into_iter().zip(outcomes) {
             // Who asked may be gone: what was written stays.
             drop(reply.send(outcome));
         }
     }
+}
+
+/// Whether they were stored is not known; a repeat finds out.
+fn late(count: usize) -> Vec<Outcome> {
+    (0..count).map(|_| Err(TrackError::Unavailable(Error::late()))).collect()
 }

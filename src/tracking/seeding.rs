@@ -224,6 +224,8 @@ fn taken(
     let mut item = item.map_err(|_| Trouble::Storage(unread))?;
     item.occurred_at = Some(booked_at);
     Ok(Taken {
+        event_id: ids::new(now),
+        queued: false,
         tenant: Arc::clone(tenant),
         connection_id: None,
         source: BY_HAND,

@@ -7,7 +7,9 @@ use super::{Taken, Tracker, asked, gather};
 use crate::domain::ids;
 use crate::domain::person::Identity;
 use crate::domain::sighting::{Order, Says, Sighting};
-use crate::sources::{DeliveryKey, IdentityChange, Lead, Mapped, Reading, Review, Telling};
+use crate::sources::{
+    DeliveryKey, IdentityChange, Lead, Manners, Mapped, Reading, Review, Telling,
+};
 use chrono::{DateTime, Utc};
 use std::collections::{BTreeMap, BTreeSet};
 use tracing::Span;
@@ -76,6 +78,13 @@ impl Work {
     }
 }
 
+impl Taken {
+    /// How its caller is answered; one that is gone is not asked to correct anything.
+    pub(super) fn manners(&self) -> Manners {
+        if self.queued { Manners::Push } else { self.source.manners() }
+    }
+}
+
 impl Tracker {
     /// Reads an event: what it says, what makes a repeat of it one, where its tellings stand.
     pub(super) fn read(
@@ -119,7 +128,7 @@ impl Tracker {
     }
 
     /// The keyed hash of what makes a repeat of this event a repeat.
-    fn key_hash(&self, taken: &Taken, body_hash: &str) -> Option<String> {
+    pub(super) fn key_hash(&self, taken: &Taken, body_hash: &str) -> Option<String> {
         let source = taken.source.name();
         let mut parts: Vec<&[u8]> = vec![b"delivery", source.as_bytes()];
         let connection = taken.connection_id.map(|id| id.to_string()).unwrap_or_default();

@@ -135,7 +135,9 @@ both_engines! {
     /// What leads a list is what its index is sought by, and gives its order.
     async fn a_list_is_read_in_its_order_from_its_index(db: TestDb) {
         for (file, name, sql) in bookhook::storage::all_statements() {
-            if file != "booking_lists" || name.starts_with("CREATED_CLIENT") {
+            // The few that a filter leaves are sorted.
+            let sorted = ["CREATED_CLIENT", "FEW_", "COUNT_"];
+            if file != "booking_lists" || sorted.iter().any(|begin| name.starts_with(begin)) {
                 continue;
             }
             let plan = db.plan(sql).await.join(" | ");

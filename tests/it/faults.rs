@@ -4,6 +4,7 @@ use crate::histories::salon;
 use crate::support::app::MASTER_KEY;
 use crate::support::db::{Engine, TestDb};
 use bookhook::clock::Clock;
+use bookhook::domain::ids;
 use bookhook::domain::tenant::TenantSettings;
 use bookhook::sources::{self, Delivery, Headers};
 use bookhook::storage::Db;
@@ -49,6 +50,8 @@ fn told(tenant: &Arc<TenantSettings>) -> Vec<Taken> {
         let delivery = Delivery { body: body.as_bytes(), headers: &headers, received_at };
         let item = source.split(&delivery).unwrap().remove(0);
         Taken {
+            event_id: ids::new(received_at),
+            queued: false,
             tenant: Arc::clone(tenant),
             connection_id: None,
             source,

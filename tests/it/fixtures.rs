@@ -267,6 +267,8 @@ async fn salon(db: &Db, name: &str) -> TenantSettings {
 
 fn taken(fixture: &Fixture, item: Item, tenant: &Arc<TenantSettings>) -> Taken {
     Taken {
+        event_id: ids::new(received_at()),
+        queued: false,
         tenant: Arc::clone(tenant),
         connection_id: None,
         source: fixture.source,

@@ -306,6 +306,8 @@ fn taken(happening: &Happening, tenant: &Arc<TenantSettings>, at: DateTime<Utc>)
     let body = happening.body(tenant.id);
     let delivery = Delivery { body: &body, headers: &headers, received_at: at };
     let of_item = |item| Taken {
+        event_id: ids::new(at),
+        queued: false,
         tenant: Arc::clone(tenant),
         connection_id: None,
         source,

@@ -6,7 +6,7 @@ use crate::http::Shared;
 use crate::http::extract::access::Records;
 use crate::http::openapi::{Refusals, TenantPath};
 use crate::http::problem::Problem;
-use crate::storage::client_stats::{self, Counts};
+use crate::storage::client_stats::Counts;
 use actix_web::web::{Data, Json};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -73,7 +73,6 @@ pub(in crate::http) async fn show(
     shared: Data<Shared>,
 ) -> Result<Json<StatsJson>, Problem> {
     let months = months(access.tenant.timezone, shared.clock.now());
-    let mut reader = shared.db.reader().await?;
-    let counts = client_stats::count(&mut reader.conn(), access.tenant.id, months).await?;
+    let counts = shared.counting.count(&shared.db, access.tenant.id, months).await?;
     Ok(Json(StatsJson::of(&counts)))
 }
