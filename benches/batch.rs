@@ -10,11 +10,7 @@
     reason = "a tool: it stops at the first fault"
 )]
 
-<<<<<<< HEAD
-#[expect(dead_code, reason = "another tool asks for the process")]
-=======
-#[expect(dead_code, reason = "another tool looks at what it computed")]
->>>>>>> main
+#[expect(dead_code, reason = "another tool looks at what it computed, and asks for the process")]
 mod service;
 
 use bookhook::clock::Clock;
