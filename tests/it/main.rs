@@ -31,6 +31,7 @@ mod failing;
 mod fixtures;
 mod functions;
 mod histories;
+mod long_lists;
 mod maps;
 mod metrics;
 mod outage;
