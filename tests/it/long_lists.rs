@@ -35,6 +35,7 @@ async fn salon(db: &TestDb, many: &Many) -> (Reader, Uuid) {
     assert!(tenants::insert(&mut tx.conn(), "Salon", &settings, now).await.unwrap());
     tx.commit().await.unwrap();
     db.fill(settings.id, many).await;
+    db.analyze().await;
     (pool.reader().await.unwrap(), settings.id)
 }
 
