@@ -1,16 +1,20 @@
 //! The service: built from its settings, run until it is stopped.
 
+mod keeper;
+
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::http::health::Readiness;
 use crate::http::throttle::Throttle;
 use crate::http::{self, Shared};
 use crate::storage::seal::{MasterKey, SealError};
-use crate::storage::{self, Db, idempotency, installation};
+use crate::storage::{self, Db, installation};
 use crate::telemetry;
 use crate::tracking::Tracker;
 use crate::tracking::directory::Registry;
 use crate::tracking::intake::Intake;
+use crate::tracking::spool::Slot;
+use keeper::Keeper;
 use secrecy::ExposeSecret;
 use std::fs;
 use std::io::{self, Write as _};
@@ -19,12 +23,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How often other instances' changes to tenants and connections are looked for. They are to be
-/// in force within five seconds.
-const REFRESH: Duration = Duration::from_secs(1);
+/// How long a service that is to stop still takes what is on its way: whoever sends deliveries on to
+/// several instances has seen by then that this one is not ready.
+const LINGER: Duration = Duration::from_millis(250);
 
-/// How often what has run out is removed.
-const TIDY: Duration = Duration::from_mins(5);
+/// How long connections that are at rest may take to close.
+const LONGEST_CLOSE: Duration = Duration::from_secs(5);
 
 /// Why the service can't start.
 #[derive(Debug, thiserror::Error)]
@@ -65,7 +69,8 @@ pub enum StartError {
 pub struct App {
     listener: TcpListener,
     shared: Shared,
-    registry: Arc<Registry>,
+    keeper: Keeper,
+    stop_within: Duration,
 }
 
 /// Opens the database that the settings name and finds the master key.
@@ -97,15 +102,18 @@ pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError>
     let (db, key) = open(settings).await?;
     let listener = TcpListener::bind(settings.listen)
         .map_err(|error| StartError::Listen { address: settings.listen.to_string(), error })?;
-    let registry = Arc::new(Registry::new(db.clone(), key.clone(), clock.clone()));
+    let spool = Slot::default();
+    let registry = Registry::new(db.clone(), key.clone(), clock.clone(), Arc::clone(&spool));
+    let registry = Arc::new(registry);
     let tracker = Tracker::new(db.clone(), key.clone(), clock.clone());
-    let intake = Intake::new(Arc::clone(&registry), tracker.clone());
+    let intake = Intake::new(Arc::clone(&registry), tracker.clone(), Arc::clone(&spool));
     let readiness = Arc::new(Readiness::default());
     let throttle = Arc::new(Throttle::new(settings.api_rate));
     let counting = Arc::default();
     let intake = Arc::new(intake);
-    let shared = Shared { db, key, clock, intake, tracker, readiness, throttle, counting };
-    Ok(App { listener, shared, registry })
+    let shared = Shared { db, key, clock, intake, tracker, readiness, spool, throttle, counting };
+    let keeper = Keeper::new(settings, shared.clone(), registry).await;
+    Ok(App { listener, shared, keeper, stop_within: settings.stop_within })
 }
 
 impl App {
@@ -130,7 +138,7 @@ impl App {
 
     /// Serves until `stop` ends, then finishes what was taken. `on_ready` is called once, when
     /// deliveries are taken for the first time; with the database away at the start that is when
-    /// it comes.
+    /// it comes, or at once where the spool knows whom to believe.
     ///
     /// # Errors
     /// [`StartError`] when the database is not ours (another key, a newer version), or the
@@ -138,78 +146,33 @@ impl App {
     pub async fn run_until_stopped(
         self,
         stop: impl Future<Output = ()>,
-        on_ready: impl FnOnce(),
+        on_ready: impl FnOnce() + Send,
     ) -> Result<(), StartError> {
-        let Self { listener, shared, registry } = self;
-        let (db, readiness) = (shared.db.clone(), Arc::clone(&shared.readiness));
-        let server = http::server(listener, shared.clone())?;
+        let Self { listener, shared, keeper, stop_within } = self;
+        let server = http::server(listener, shared.clone(), stop_within)?;
         let handle = server.handle();
         let serving = tokio::spawn(server);
-        let keeping = async {
-            first_load(&shared, &registry).await?;
-            readiness.set_ready();
-            on_ready();
-            tokio::join!(keep_fresh(&registry), keep_tidy(&shared)).0
-        };
         let stopped = tokio::select! {
-            ended = keeping => ended,
+            ended = keeper.run(on_ready) => ended,
             () = stop => Ok(()),
         };
-        readiness.set_draining();
+        shared.readiness.set_draining();
         tracing::info!("stopping: finishing what was taken");
+        tokio::time::sleep(LINGER).await;
         handle.stop(true).await;
         if let Ok(served) = serving.await {
             served?;
         }
-        db.close().await;
-        stopped
-    }
-}
-
-/// Migrates and reads the directory, waiting for a database that is away.
-async fn first_load(shared: &Shared, registry: &Registry) -> Result<(), StartError> {
-    let mut said = false;
-    loop {
-        let loaded = async {
-            prepare(&shared.db, &shared.key).await?;
-            registry.refresh().await
-        };
-        match loaded.await {
-            Ok(()) => return Ok(()),
-            Err(error) if error.is_unavailable() || error.is_conflict() => {
-                if !std::mem::replace(&mut said, true) {
-                    tracing::warn!("the database is not available; waiting for it");
-                }
-                tokio::time::sleep(REFRESH).await;
+        let closing = async {
+            if let Some(spool) = shared.spool.get() {
+                spool.close().await;
             }
-            Err(error) => return Err(error.into()),
-        }
-    }
-}
-
-async fn keep_fresh(registry: &Registry) -> Result<(), StartError> {
-    loop {
-        tokio::time::sleep(REFRESH).await;
-        telemetry::keep_counters();
-        if let Err(error) = registry.refresh().await {
-            tracing::warn!(%error, "tenants and connections could not be read again");
-        }
-    }
-}
-
-/// Removes what has run out, and forgets who has not asked for a while.
-async fn keep_tidy(shared: &Shared) {
-    loop {
-        tokio::time::sleep(TIDY).await;
-        shared.throttle.tidy();
-        let purged = async {
-            let mut tx = shared.db.begin().await?;
-            idempotency::purge(&mut tx.conn(), shared.clock.now()).await?;
-            tx.commit().await
+            shared.db.close().await;
         };
-        if let Err(error) = purged.await {
-            tracing::warn!(%error, "answers that have run out could not be removed");
+        if tokio::time::timeout(LONGEST_CLOSE, closing).await.is_err() {
+            tracing::warn!("the database did not take leave");
         }
+        stopped
     }
 }
 

@@ -7,15 +7,24 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// The environment variables that are read, and no others of the prefix `BOOKHOOK_`.
 pub const VARIABLES: &[&str] = &[
     "BOOKHOOK_API_RATE", "BOOKHOOK_CONFIG", "BOOKHOOK_LISTEN", "BOOKHOOK_LOG",
     "BOOKHOOK_LOG_FORMAT", "BOOKHOOK_MASTER_KEY", "BOOKHOOK_PUBLIC_URL", "BOOKHOOK_SPOOL",
+    "BOOKHOOK_SPOOL_SIZE", "BOOKHOOK_STOP_WITHIN",
 ];
 
 /// How often a second one token may ask the API where nothing is said.
 pub const API_RATE: NonZeroU32 = NonZeroU32::MIN.saturating_add(99);
+
+/// How many MiB the spool may have where nothing is said.
+const SPOOL_SIZE: u32 = 1024;
+
+/// How many seconds a service may take to stop where nothing is said: less than what orchestrators
+/// give it before they kill it (30).
+const STOP_WITHIN: u32 = 25;
 
 /// How log lines are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
@@ -45,6 +54,12 @@ pub struct Given {
     /// How often a second one token may ask the API, on the average (default: 100)
     #[arg(long, env = "BOOKHOOK_API_RATE", global = true, value_name = "N")]
     pub api_rate: Option<NonZeroU32>,
+    /// How many MiB may wait in the spool while PostgreSQL is away (default: 1024)
+    #[arg(long, env = "BOOKHOOK_SPOOL_SIZE", global = true, value_name = "MIB")]
+    pub spool_size: Option<NonZeroU32>,
+    /// How many seconds what was taken may still need once the service is asked to stop (default: 25)
+    #[arg(long, env = "BOOKHOOK_STOP_WITHIN", global = true, value_name = "SECONDS")]
+    pub stop_within: Option<NonZeroU32>,
     /// What is logged: error, warn, info, debug, or a filter (default: info)
     #[arg(long, env = "BOOKHOOK_LOG", global = true, value_name = "FILTER")]
     pub log: Option<String>,
@@ -63,6 +78,8 @@ struct File {
     api_rate: Option<NonZeroU32>,
     master_key: Option<String>,
     spool: Option<PathBuf>,
+    spool_size: Option<NonZeroU32>,
+    stop_within: Option<NonZeroU32>,
     log: Option<String>,
     log_format: Option<LogFormat>,
 }
@@ -82,6 +99,10 @@ pub struct Settings {
     pub master_key: Option<SecretString>,
     /// Where deliveries go while the main database is away.
     pub spool: PathBuf,
+    /// How many bytes may wait there.
+    pub spool_size: u64,
+    /// How long what was taken may still need once the service is asked to stop.
+    pub stop_within: Duration,
     /// What is logged.
     pub log: String,
     /// How log lines are written.
@@ -124,6 +145,8 @@ impl Settings {
         }
         let file = read_file(given.config.as_deref())?;
         let public_url = given.public_url.or(file.public_url);
+        let mebibytes = given.spool_size.or(file.spool_size);
+        let seconds = given.stop_within.or(file.stop_within);
         Ok(Self {
             database_url: given
                 .database_url
@@ -134,6 +157,8 @@ impl Settings {
             api_rate: given.api_rate.or(file.api_rate).unwrap_or(API_RATE),
             master_key: master_key.or(file.master_key).map(SecretString::from),
             spool: spool.or(file.spool).unwrap_or_else(|| "bookhook-spool.db".into()),
+            spool_size: u64::from(mebibytes.map_or(SPOOL_SIZE, NonZeroU32::get)) << 20,
+            stop_within: Duration::from_secs(seconds.map_or(STOP_WITHIN, NonZeroU32::get).into()),
             log: given.log.or(file.log).unwrap_or_else(|| "info".to_owned()),
             log_format: given.log_format.or(file.log_format).unwrap_or(LogFormat::Text),
         })
@@ -165,6 +190,8 @@ impl Settings {
             ("apiRate", self.api_rate.to_string()),
             ("masterKey", set(self.master_key.is_some())),
             ("spool", self.spool.display().to_string()),
+            ("spoolSize", format!("{} MiB", self.spool_size >> 20)),
+            ("stopWithin", format!("{} s", self.stop_within.as_secs())),
             ("log", self.log.clone()),
             ("logFormat", format!("{:?}", self.log_format).to_lowercase()),
         ]

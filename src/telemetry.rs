@@ -34,6 +34,10 @@ const BUILD: &str = "bookhook_build_info";
 const DELIVERIES: &str = "bookhook_deliveries_total";
 const SECONDS: &str = "bookhook_delivery_duration_seconds";
 const EVENTS: &str = "bookhook_events_total";
+const SPOOL_TAKING: &str = "bookhook_spool_taking";
+const SPOOL_DELIVERIES: &str = "bookhook_spool_deliveries";
+const SPOOL_BYTES: &str = "bookhook_spool_bytes";
+const SPOOL_OLDEST: &str = "bookhook_spool_oldest_seconds";
 const REFUSED: &str = "bookhook_failed_authentications_total";
 
 /// Seconds, the finest where a good answer lies.
@@ -55,6 +59,10 @@ pub fn start_counting() {
         describe_histogram!(SECONDS, "From the head of a delivery to its answer");
         describe_counter!(EVENTS, "Events that deliveries told, by what became of them");
         describe_counter!(REFUSED, "Deliveries and handshakes without a good credential");
+        describe_gauge!(SPOOL_TAKING, "1 while deliveries go to the spool: the database is away");
+        describe_gauge!(SPOOL_DELIVERIES, "Events that wait in the spool");
+        describe_gauge!(SPOOL_BYTES, "Room that they take");
+        describe_gauge!(SPOOL_OLDEST, "How long the oldest of them has waited");
         describe_gauge!(BUILD, "1, with the version that runs");
         gauge!(BUILD, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
         Some(handle)
@@ -88,6 +96,21 @@ pub fn count_event(source: &'static str, outcome: &'static str) {
 /// Counts a delivery or handshake that nothing vouched for.
 pub fn count_refused(source: &'static str) {
     counter!(REFUSED, "source" => source).increment(1);
+}
+
+/// Shows how it stands with the spool.
+pub fn show_spool(taking: bool, deliveries: u64, bytes: u64, oldest_seconds: i64) {
+    gauge!(SPOOL_TAKING).set(f64::from(u8::from(taking)));
+    gauge!(SPOOL_DELIVERIES).set(number(deliveries));
+    gauge!(SPOOL_BYTES).set(number(bytes));
+    gauge!(SPOOL_OLDEST).set(number(oldest_seconds.unsigned_abs()));
+}
+
+/// A number as a gauge has it: exact up to four thousand millions, beyond that as many.
+fn number(count: u64) -> f64 {
+    let (high, low) = (count >> 32, count & u64::from(u32::MAX));
+    let part = |n: u64| f64::from(u32::try_from(n).unwrap_or(u32::MAX));
+    part(high).mul_add(4_294_967_296.0, part(low))
 }
 
 /// Counts what a source tells of the state of messages: `sent`, `delivered`, `read`.

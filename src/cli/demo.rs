@@ -29,7 +29,7 @@ pub(super) async fn run(
     printer: Printer,
     args: Args,
 ) -> Result<()> {
-    let stop = Stop::listen()?;
+    let mut stop = Stop::listen()?;
     let directory = tempfile::tempdir()?;
     let settings = setup::settings(settings, directory.path());
     let fixtures = fixtures::all()?;

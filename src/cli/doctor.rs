@@ -9,6 +9,7 @@ use crate::sources;
 use crate::storage::connections::{self, Purpose, SecretRow};
 use crate::storage::events::{self, EventFilter};
 use crate::storage::seal::MasterKey;
+use crate::storage::spool::SpoolFile;
 use crate::storage::{self, Db, installation, tenants};
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
@@ -74,6 +75,9 @@ async fn checks(settings: &Settings, now: DateTime<Utc>) -> Vec<Check> {
     if let Err(error) = &key {
         add("masterKey", Err(chain(error)));
     }
+    if !settings.is_sqlite() {
+        add("spool", spool(settings).await);
+    }
     let db = match db {
         Ok(db) => {
             add("database", Ok(format!("{}, migrated to this version", db.engine())));
@@ -111,6 +115,23 @@ async fn fitting(db: &Db, key: &MasterKey) -> storage::Result<Finding> {
     installation::claim_key(&mut tx.conn(), key).await?;
     tx.commit().await?;
     Ok(Ok(format!("the database's own (id {})", key.id())))
+}
+
+/// What waits in the spool, and whether a service looks after it.
+async fn spool(settings: &Settings) -> Finding {
+    let path = settings.spool.display();
+    let file = SpoolFile::look(&settings.spool).await.map_err(|error| chain(&error))?;
+    let Some(file) = file else {
+        return Ok(format!("{path} is made when the service starts"));
+    };
+    let depth = file.depth().await.map_err(|error| chain(&error))?;
+    let Some(oldest) = depth.oldest else { return Ok(format!("nothing waits in {path}")) };
+    let since = oldest.format("%Y-%m-%d %H:%M:%S UTC");
+    let waiting = format!("{} deliveries wait in {path} since {since}", depth.deliveries);
+    if SpoolFile::is_in_use(&settings.spool) {
+        return Ok(format!("{waiting}; they are tracked once the database is there"));
+    }
+    Err(format!("{waiting}, and no service has it open; start one with this spool"))
 }
 
 async fn durability(db: &Db) -> storage::Result<Finding> {

@@ -140,6 +140,7 @@ impl From<TrackError> for Error {
     fn from(error: TrackError) -> Self {
         match error {
             TrackError::Unavailable(error) => error.into(),
+            busy @ TrackError::Busy => Self::refused(busy.to_string()),
             TrackError::Denied(denied) => Self::refused(denied.to_string()),
             TrackError::KeyReused { event_id } => {
                 Self::refused(format!("its key belongs to another event, {event_id}"))

@@ -5,7 +5,9 @@ mod replay;
 mod show;
 
 use super::desk::Desk;
-use super::error::Result;
+use super::error::{Error, Result};
+use super::print::Printer;
+use crate::config::Settings;
 use clap::Subcommand;
 use uuid::Uuid;
 
@@ -24,11 +26,22 @@ pub(super) enum Command {
     Replay(replay::Replay),
 }
 
-/// Runs the command.
-pub(super) async fn run(desk: &Desk, command: Command) -> Result<()> {
+/// Runs the command. While the database is away, what waits in the spool can still be seen.
+pub(super) async fn run(
+    desk: Result<Desk>,
+    settings: &Settings,
+    printer: Printer,
+    command: Command,
+) -> Result<()> {
+    let desk = match (desk, &command) {
+        (Err(away @ Error::Away(_)), Command::List(which)) => {
+            return list::queued(away, settings, printer, which).await;
+        }
+        (desk, _) => desk?,
+    };
     match command {
-        Command::List(which) => list::run(desk, which).await,
-        Command::Show { id } => show::run(desk, id).await,
-        Command::Replay(replay) => replay::run(desk, replay).await,
+        Command::List(which) => list::run(&desk, which).await,
+        Command::Show { id } => show::run(&desk, id).await,
+        Command::Replay(replay) => replay::run(&desk, replay).await,
     }
 }

@@ -105,7 +105,10 @@ pub async fn run(cli: Cli) -> Result<()> {
         Command::User(command) => user::run(&open(settings).await?, command).await,
         Command::Understand(args) => understand::run(&open(settings).await?, args).await,
         Command::Send(args) => send::run(settings, clock, printer, args).await,
-        Command::Events(command) => Box::pin(events::run(&open(settings).await?, command)).await,
+        Command::Events(command) => {
+            let desk = open(settings.clone()).await;
+            Box::pin(events::run(desk, &settings, printer, command)).await
+        }
         Command::Seed(command) => Box::pin(seed::run(&open(settings).await?, command)).await,
         Command::Openapi => openapi::run(),
         Command::Doctor => doctor::run(settings, clock, printer).await,

@@ -8,9 +8,10 @@ use crate::config::Settings;
 use std::io;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Runs the service, and prints one line with its address once it takes deliveries.
+/// Runs the service, and prints one line with its address once it takes deliveries. The first
+/// signal lets it finish what was taken; the second ends it at once.
 pub(super) async fn run(settings: &Settings, clock: Clock, printer: Printer) -> Result<()> {
-    let stop = Stop::listen()?;
+    let mut stop = Stop::listen()?;
     let app = app::build(settings, clock).await?;
     let url = app.url();
     let announce = || {
@@ -18,7 +19,23 @@ pub(super) async fn run(settings: &Settings, clock: Clock, printer: Printer) -> 
             tracing::warn!(%error, "the address could not be printed");
         }
     };
-    Ok(app.run_until_stopped(stop.asked(), announce).await?)
+    let (say, asked) = tokio::sync::oneshot::channel::<()>();
+    let asked = async {
+        // It is dropped only after it was heard.
+        asked.await.unwrap_or_default();
+    };
+    let twice = async {
+        stop.asked().await;
+        say.send(()).unwrap_or_default();
+        stop.asked().await;
+    };
+    tokio::select! {
+        ended = app.run_until_stopped(asked, announce) => Ok(ended?),
+        () = twice => {
+            tracing::warn!("a second signal: ending at once");
+            std::process::exit(1);
+        }
+    }
 }
 
 fn announce(printer: Printer, url: &str) -> io::Result<()> {
@@ -41,8 +58,8 @@ impl Stop {
         Ok(Self { terminate, interrupt: signal(SignalKind::interrupt())? })
     }
 
-    /// Waits for the first of them.
-    pub(super) async fn asked(mut self) {
+    /// Waits for the next of them.
+    pub(super) async fn asked(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}

@@ -152,7 +152,7 @@ fn plain(text: &str) -> Result<String, NotAPhone> {
 }
 
 /// The ASCII digit of a decimal digit of any script. Unicode keeps each script's ten in a row.
-fn decimal(letter: char) -> Option<char> {
+pub(super) fn decimal(letter: char) -> Option<char> {
     const ZEROS: &[u32] = &[
         0x30, 0x660, 0x6f0, 0x7c0, 0x966, 0x9e6, 0xa66, 0xae6, 0xb66, 0xbe6, 0xc66, 0xce6, 0xd66,
         0xde6, 0xe50, 0xed0, 0xf20, 0x1040, 0x1090, 0x17e0, 0x1810,

@@ -1,7 +1,7 @@
 //! A sighting: one booking, or one change to one, understood from one event.
 
-use super::booking::{Change, UnifiedBookingData};
-use super::edit::Edit;
+use super::booking::{Change, ChangeOf, UnifiedBookingData};
+use super::edit::{Edit, Set};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -94,4 +94,22 @@ pub enum Says {
     Change(Box<Change>),
     /// What a person set of one.
     Edit(Box<Edit>),
+}
+
+impl Says {
+    /// The labelled reference that it names, as `(provider, id)`.
+    #[must_use]
+    pub fn labelled(&self) -> Option<(&str, &str)> {
+        match self {
+            Self::Booking(told) => told.labelled(),
+            Self::Change(change) => match &change.of {
+                ChangeOf::ExternalId { provider, id } => Some((provider.as_deref()?, id)),
+                _ => change.telling.as_ref()?.labelled(),
+            },
+            Self::Edit(edit) => match &edit.set.external_booking {
+                Set::To(external) => Some((external.provider.as_deref()?, &external.id)),
+                Set::Kept | Set::Emptied => None,
+            },
+        }
+    }
 }

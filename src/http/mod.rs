@@ -20,6 +20,7 @@ use crate::storage::Db;
 use crate::storage::seal::MasterKey;
 use crate::tracking::Tracker;
 use crate::tracking::intake::Intake;
+use crate::tracking::spool::Slot;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{HttpServiceFactory, Server, ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
@@ -39,6 +40,7 @@ use problem::Problem;
 use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::time::Duration;
 use throttle::Throttle;
 use tracing_actix_web::{RequestId, RootSpanBuilder, TracingLogger};
 
@@ -57,6 +59,8 @@ pub struct Shared {
     pub tracker: Tracker,
     /// Whether deliveries are taken.
     pub readiness: Arc<Readiness>,
+    /// Where deliveries wait while the database is away.
+    pub spool: Slot,
     /// How often callers may ask.
     pub throttle: Arc<Throttle>,
     /// Counts clients.
@@ -203,11 +207,12 @@ fn platform_routes(config: &mut ServiceConfig) {
         .default_service(web::to(problem::not_found));
 }
 
-/// The server on a bound socket; it serves once it is awaited.
+/// The server on a bound socket; it serves once it is awaited. Asked to stop, it ends once what was
+/// taken is answered, and after `stop_within` whatever is left.
 ///
 /// # Errors
 /// When the socket can't be used.
-pub fn server(listener: TcpListener, shared: Shared) -> io::Result<Server> {
+pub fn server(listener: TcpListener, shared: Shared, stop_within: Duration) -> io::Result<Server> {
     let shared = web::Data::new(shared);
     let server = HttpServer::new(move || {
         App::new()
@@ -219,7 +224,7 @@ pub fn server(listener: TcpListener, shared: Shared) -> io::Result<Server> {
             .wrap(TracingLogger::<Root>::new())
     });
     // The command waits for signals itself and stops the server in order.
-    Ok(server.disable_signals().shutdown_timeout(30).listen(listener)?.run())
+    Ok(server.disable_signals().shutdown_timeout(stop_within.as_secs()).listen(listener)?.run())
 }
 
 /// The last touch on every answer: its request id, and the same in a problem's body.

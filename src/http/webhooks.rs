@@ -11,6 +11,7 @@ use crate::domain::channel::EventStatus;
 use crate::sources::Source;
 use crate::telemetry;
 use crate::tracking::answer::Answer;
+use crate::tracking::can_correct;
 use crate::tracking::intake::{Incoming, Reply};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, ContentType};
@@ -73,7 +74,12 @@ async fn take(
     let reply = shared.intake.receive(&incoming).await?;
     telemetry::count_statuses(source.name(), &source.statuses(&incoming.body));
     count_events(source, &reply);
-    answer(shared, reply).await
+    let accepted = accepted(source, &reply);
+    let mut response = answer(shared, reply).await?;
+    if accepted {
+        *response.status_mut() = StatusCode::ACCEPTED;
+    }
+    Ok(response)
 }
 
 fn count_events(source: &dyn Source, reply: &Reply) {
@@ -175,6 +181,17 @@ async fn answer(shared: &Shared, reply: Reply) -> Result<HttpResponse, Problem> 
         }
         Reply::One(answer) => one(*answer),
     }
+}
+
+/// A caller that can correct its request learns that it may have to: nothing is understood yet.
+fn accepted(source: &dyn Source, reply: &Reply) -> bool {
+    let is_queued = |answer: &Answer| answer.outcome == EventStatus::Queued;
+    let any = match reply {
+        Reply::One(answer) => is_queued(answer),
+        Reply::Many(answers) => answers.iter().any(is_queued),
+        Reply::Spoken(_) => false,
+    };
+    any && can_correct(source)
 }
 
 fn one(answer: Answer) -> Result<HttpResponse, Problem> {

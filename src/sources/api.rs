@@ -53,6 +53,7 @@ fn item(kind: &str, raw: Vec<u8>) -> Item {
         account: None,
         tenant: None,
         key: DeliveryKey::None,
+        context: None,
         occurred_at: None,
         rank: Rank::Person,
         raw,

@@ -9,6 +9,7 @@ pub mod fields;
 mod forwarded;
 mod headers;
 pub mod json;
+mod key;
 pub mod n8n;
 mod posted;
 pub mod retell;
@@ -18,6 +19,7 @@ mod tell;
 pub mod whatsapp;
 
 pub use headers::Headers;
+pub use key::DeliveryKey;
 
 use crate::domain::booking::{Change, UnifiedBookingData};
 use crate::domain::channel::Channel;
@@ -62,7 +64,8 @@ pub struct Delivery<'a> {
 }
 
 /// One event of a delivery: the piece of it that is kept, keyed and read by itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Item {
     /// What the provider calls it: `call_ended`, `text`, `booking`.
     pub kind: String,
@@ -72,28 +75,16 @@ pub struct Item {
     pub tenant: Option<String>,
     /// What makes a repeat a repeat.
     pub key: DeliveryKey,
-    /// When it was told by the provider's clock, where it says so. May lie after the arrival;
-    /// whoever uses it cuts it there.
+    /// The call or message that it is of, as its tellings name it, whether it tells any or not.
+    pub context: Option<String>,
+    /// When it was told, by the provider's clock where it says so; it may lie after the arrival.
     pub occurred_at: Option<DateTime<Utc>>,
     /// How much the telling is worth beside others of the same moment.
     pub rank: Rank,
-    /// The bytes to keep: what [`Source::split`] makes exactly this item of again.
+    /// The bytes to keep: what [`Source::split`] makes exactly this item of again. They are kept
+    /// beside the rest.
+    #[serde(skip)]
     pub raw: Vec<u8>,
-}
-
-/// What makes a repeated delivery a repeat.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum DeliveryKey {
-    /// Nothing does: each is an event of its own.
-    None,
-    /// These parts and the same bytes. Other bytes under the same parts are a further event.
-    WithBody(Vec<String>),
-    /// These parts alone, whatever the bytes.
-    Exact(Vec<String>),
-    /// The caller's own key. Other bytes under the same key are an error of the caller.
-    Chosen(String),
-    /// The path and the bytes, for one hour.
-    BodyForAnHour,
 }
 
 /// What one event says.
@@ -245,8 +236,7 @@ pub struct Reading<'a> {
     /// When it arrived: no telling is later, and relative words count from it where the item has
     /// no time of its own.
     pub received_at: DateTime<Utc>,
-    /// Fields that a person supplied, by the names of `UnifiedBookingData`: they replace what
-    /// the body says and are read by the same rules.
+    /// What a person supplied in place of what is said, by the names of `UnifiedBookingData`.
     pub overrides: &'a BTreeMap<String, String>,
     /// Where the connection's callers put what, where somebody said so.
     pub map: Option<&'a FieldMap>,

@@ -119,6 +119,7 @@ pub(super) fn split(
         account: None,
         tenant: post.tenant(),
         key: key.map_or(DeliveryKey::BodyForAnHour, |key| DeliveryKey::Chosen(key.to_owned())),
+        context: None,
         occurred_at: told_at
             .or(usual)
             .or_else(|| sent_at(header(TIMESTAMP)?, delivery.received_at)),

@@ -113,6 +113,7 @@ fn item(head: &Head<'_>, body: &[u8]) -> Item {
         account: head.agent(),
         tenant: head.tenant(),
         key: key(head, &kind),
+        context: head.context(),
         occurred_at: head.started_at(),
         rank: rank(&kind),
         raw: body.to_vec(),

@@ -1,6 +1,7 @@
 //! Everything of one tenant, to be handed over: page by page in the order of the ids, so that a
 //! tenant of any size takes no more memory than a page.
 
+use super::packed::Body;
 use super::{Conn, Result, fetch_all, statements};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -219,7 +220,8 @@ rows! {
         #[serde(serialize_with = "json")]
         headers: String,
         #[serde(serialize_with = "bytes")]
-        raw: Vec<u8>,
+        #[sqlx(try_from = "Vec<u8>")]
+        raw: Body,
         occurred_at: Option<DateTime<Utc>>,
         received_at: DateTime<Utc>,
         attempts: i32,

@@ -1,9 +1,12 @@
 //! Phones and WhatsApp ids that arrived together with a client's and are not the client's.
 
+use super::batch::IdentityKey;
+use super::bulk::{Rows, bulk};
 use super::{Conn, Result, execute, fetch_all, statements};
 use crate::domain::ids;
 use crate::domain::person::Identity;
 use chrono::{DateTime, Utc};
+use std::collections::BTreeSet;
 use uuid::Uuid;
 
 statements! {
@@ -27,6 +30,14 @@ statements! {
         delete from identities_told_beside where tenant_id = $1 and kind = $2 and value = $3";
     DELETE_OF = "
         delete from identities_told_beside where tenant_id = $1 and client_id = $2";
+}
+
+bulk! {
+    LIST_MANY(tenant_id Uuid, kind Text, value Text) = "
+        select t.tenant_id, t.kind, t.value, t.client_id, t.event_id
+        from k cross join identities_told_beside t
+        where t.tenant_id = k.tenant_id and t.kind = k.kind and t.value = k.value
+        order by t.id";
 }
 
 /// Notes that an identity was told together with one of this client's, once.
@@ -56,7 +67,34 @@ pub async fn list(
     identity: &Identity,
 ) -> Result<Vec<(Uuid, Uuid)>> {
     let (kind, value) = (identity.kind(), identity.value());
+    let key = (tenant, kind, value.clone().into_owned());
+    if let Some(told) = conn.known().and_then(|known| known.beside.get(&key)) {
+        return Ok(told.clone());
+    }
     Ok(fetch_all!(conn, (Uuid, Uuid), LIST, tenant, kind, value)?)
+}
+
+/// Reads ahead for [`list`].
+///
+/// # Errors
+/// When the database fails.
+pub async fn read_ahead(conn: &mut Conn<'_>, keys: &BTreeSet<IdentityKey>) -> Result<()> {
+    type Found = (Uuid, String, String, Uuid, Uuid);
+
+    let mut rows = Rows::default();
+    for (tenant, kind, value) in keys {
+        rows.push([(*tenant).into(), (*kind).into(), value.as_str().into()]);
+    }
+    let found: Vec<Found> = LIST_MANY.fetch(conn.settled().await?, rows).await?;
+    let Some(known) = conn.known_mut() else { return Ok(()) };
+    for key in keys {
+        let of = |(tenant, kind, value, ..): &&Found| {
+            *tenant == key.0 && *kind == key.1 && *value == key.2
+        };
+        let told = found.iter().filter(of).map(|(.., client, event)| (*client, *event));
+        known.beside.hold(key.clone(), told.collect());
+    }
+    Ok(())
 }
 
 /// Gives what was told beside one client to another that it proved to be.

@@ -1,19 +1,15 @@
 //! Bookings.
 
 use super::aliases::{self, Kind};
+use super::batch::Stage;
+use super::bulk::{Rows, bulk};
 use super::{Conn, Result, execute, fetch_all, fetch_optional, statements};
 use crate::domain::booking::service_key;
 use chrono::{DateTime, Utc};
+use std::collections::BTreeSet;
 use uuid::Uuid;
 
 statements! {
-    INSERT = "
-        insert into bookings (tenant_id, id, client_id, booking_at, service_name, service_key,
-            service_category, duration_minutes, staff_member, amount_minor, currency, status,
-            payment_status, source, provider, external_booking_id, origin_key, notes,
-            possible_duplicate_of, flags, booked_at, staff_key, version, created_at, updated_at)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
-            $19, $20, $21, $23, 1, $22, $22)";
     UPDATE = "
         update bookings set client_id = $3, booking_at = $4, service_name = $5, service_key = $6,
             service_category = $7, duration_minutes = $8, staff_member = $9, amount_minor = $10,
@@ -52,6 +48,37 @@ statements! {
     BOOKED_RANGE = "
         select min(booked_at), max(booked_at) from bookings
         where tenant_id = $1 and client_id = $2";
+}
+
+bulk! {
+    INSERT(
+        tenant_id Uuid, id Uuid, client_id Uuid, booking_at Time, service_name Text,
+        service_key Text, service_category Text, duration_minutes Number, staff_member Text,
+        amount_minor Number, currency Text, status Text, payment_status Text, source Text,
+        provider Text, external_booking_id Text, origin_key Text, notes Text,
+        possible_duplicate_of Uuid, flags Text, booked_at Time, staff_key Text, created_at Time,
+    ) = "
+        insert into bookings (tenant_id, id, client_id, booking_at, service_name, service_key,
+            service_category, duration_minutes, staff_member, amount_minor, currency, status,
+            payment_status, source, provider, external_booking_id, origin_key, notes,
+            possible_duplicate_of, flags, booked_at, staff_key, version, created_at, updated_at)
+        select tenant_id, id, client_id, booking_at, service_name, service_key, service_category,
+            duration_minutes, staff_member, amount_minor, currency, status, payment_status, source,
+            provider, external_booking_id, origin_key, notes, possible_duplicate_of, flags,
+            booked_at, staff_key, 1, created_at, created_at
+        from k";
+    FIND_MANY(tenant_id Uuid, id Uuid) = "
+        select b.tenant_id, b.id, b.client_id, b.booking_at, b.service_name, b.service_key,
+            b.service_category, b.duration_minutes, b.staff_member, b.amount_minor, b.currency,
+            b.status, b.payment_status, b.source, b.provider, b.external_booking_id, b.origin_key,
+            b.notes, b.possible_duplicate_of, b.flags, b.booked_at, b.version, b.created_at,
+            b.updated_at
+        from k cross join bookings b where b.tenant_id = k.tenant_id and b.id = k.id";
+    LIST_MANY_AT(tenant_id Uuid, client_id Uuid, booking_at Time) = "
+        select k.tenant_id, k.client_id, k.booking_at, b.id
+        from k cross join bookings b
+        where b.tenant_id = k.tenant_id and b.client_id = k.client_id
+            and b.booking_at = k.booking_at";
 }
 
 /// A booking's row.
@@ -110,7 +137,37 @@ pub struct BookingRow {
 /// # Errors
 /// When the database fails; a conflict when its labelled id or origin exists.
 pub async fn insert(conn: &mut Conn<'_>, tenant: Uuid, booking: &BookingRow) -> Result<()> {
-    write(conn, INSERT, tenant, booking, booking.created_at).await
+    if let Some(known) = conn.known_mut() {
+        known.bookings.hold((tenant, booking.id), Some(booking.clone()));
+        known.slots.forget(&(tenant, booking.client_id, booking.booking_at));
+    }
+    let row = Rows::one([
+        tenant.into(),
+        booking.id.into(),
+        booking.client_id.into(),
+        booking.booking_at.into(),
+        booking.service_name.as_str().into(),
+        booking.service_key.as_str().into(),
+        booking.service_category.as_deref().into(),
+        booking.duration_minutes.into(),
+        booking.staff_member.as_deref().into(),
+        booking.amount_minor.into(),
+        booking.currency.as_deref().into(),
+        booking.status.as_str().into(),
+        booking.payment_status.as_str().into(),
+        booking.source.as_str().into(),
+        booking.provider.as_deref().into(),
+        booking.external_booking_id.as_deref().into(),
+        booking.origin_key.as_str().into(),
+        booking.notes.as_deref().into(),
+        booking.possible_duplicate_of.into(),
+        booking.flags.as_str().into(),
+        booking.booked_at.into(),
+        booking.staff_member.as_deref().map(service_key).into(),
+        booking.created_at.into(),
+    ]);
+    conn.write(Stage::Bookings, &INSERT, row).await?;
+    Ok(())
 }
 
 /// Writes a booking's fields; `updated_at` of the row is used.
@@ -118,20 +175,9 @@ pub async fn insert(conn: &mut Conn<'_>, tenant: Uuid, booking: &BookingRow) -> 
 /// # Errors
 /// When the database fails; a conflict when its labelled id or origin is another booking's.
 pub async fn update(conn: &mut Conn<'_>, tenant: Uuid, booking: &BookingRow) -> Result<()> {
-    write(conn, UPDATE, tenant, booking, booking.updated_at).await
-}
-
-/// Insert and update take the same values in the same order.
-async fn write(
-    conn: &mut Conn<'_>,
-    sql: &'static str,
-    tenant: Uuid,
-    booking: &BookingRow,
-    at: DateTime<Utc>,
-) -> Result<()> {
     execute!(
         conn,
-        sql,
+        UPDATE,
         tenant,
         booking.id,
         booking.client_id,
@@ -153,7 +199,7 @@ async fn write(
         booking.possible_duplicate_of,
         booking.flags.as_str(),
         booking.booked_at,
-        at,
+        booking.updated_at,
         booking.staff_member.as_deref().map(service_key)
     )?;
     Ok(())
@@ -181,6 +227,9 @@ pub async fn fold_into(
 /// # Errors
 /// When the database fails.
 pub async fn find(conn: &mut Conn<'_>, tenant: Uuid, id: Uuid) -> Result<Option<BookingRow>> {
+    if let Some(row) = conn.known().and_then(|known| known.bookings.get(&(tenant, id))) {
+        return Ok(row.clone());
+    }
     if let Some(row) = fetch_optional!(conn, BookingRow, FIND, tenant, id)? {
         return Ok(Some(row));
     }
@@ -188,6 +237,56 @@ pub async fn find(conn: &mut Conn<'_>, tenant: Uuid, id: Uuid) -> Result<Option<
         Some(now_id) => Ok(fetch_optional!(conn, BookingRow, FIND, tenant, now_id)?),
         None => Ok(None),
     }
+}
+
+#[derive(sqlx::FromRow)]
+struct ById {
+    tenant_id: Uuid,
+    #[sqlx(flatten)]
+    booking: BookingRow,
+}
+
+/// Reads ahead for [`find`]: tenants and ids of bookings. One that isn't there under its id is not
+/// noted: it may have become another.
+///
+/// # Errors
+/// When the database fails.
+pub async fn read_ahead(conn: &mut Conn<'_>, ids: &BTreeSet<(Uuid, Uuid)>) -> Result<()> {
+    let mut rows = Rows::default();
+    for (tenant, id) in ids {
+        rows.push([(*tenant).into(), (*id).into()]);
+    }
+    let found: Vec<ById> = FIND_MANY.fetch(conn.settled().await?, rows).await?;
+    let Some(known) = conn.known_mut() else { return Ok(()) };
+    for ById { tenant_id, booking } in found {
+        known.bookings.hold((tenant_id, booking.id), Some(booking));
+    }
+    Ok(())
+}
+
+/// A tenant, a client of it, and when an appointment starts.
+pub type Slot = (Uuid, Uuid, DateTime<Utc>);
+
+/// Reads ahead for [`list_at`].
+///
+/// # Errors
+/// When the database fails.
+pub async fn read_slots_ahead(conn: &mut Conn<'_>, slots: &BTreeSet<Slot>) -> Result<()> {
+    type Found = (Uuid, Uuid, DateTime<Utc>, Uuid);
+
+    let mut rows = Rows::default();
+    for (tenant, client, start) in slots {
+        rows.push([(*tenant).into(), (*client).into(), (*start).into()]);
+    }
+    let found: Vec<Found> = LIST_MANY_AT.fetch(conn.settled().await?, rows).await?;
+    let Some(known) = conn.known_mut() else { return Ok(()) };
+    for slot in slots {
+        known.slots.hold(*slot, Vec::new());
+    }
+    for (tenant, client, start, id) in found {
+        known.slots.change(&(tenant, client, start), |ids| ids.push(id));
+    }
+    Ok(())
 }
 
 /// A tenant's bookings before `before`, the newest first.
@@ -226,6 +325,9 @@ pub async fn list_at(
     client: Uuid,
     start: DateTime<Utc>,
 ) -> Result<Vec<Uuid>> {
+    if let Some(ids) = conn.known().and_then(|known| known.slots.get(&(tenant, client, start))) {
+        return Ok(ids.clone());
+    }
     let rows = fetch_all!(conn, (Uuid,), LIST_AT, tenant, client, start)?;
     Ok(rows.into_iter().map(|(id,)| id).collect())
 }

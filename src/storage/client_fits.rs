@@ -72,10 +72,10 @@ macro_rules! fits {
 /// for them each time, where it would come to plan once for any.
 macro_rules! fetch_planned {
     ($conn:expr, $row:ty, $sql:expr $(, $bind:expr)* $(,)?) => {
-        match $conn {
-            $crate::storage::Conn::Sqlite(c) => sqlx::query_as::<_, $row>($sql)$(.bind($bind))*
+        match $conn.settled().await? {
+            $crate::storage::Raw::Sqlite(c) => sqlx::query_as::<_, $row>($sql)$(.bind($bind))*
                 .fetch_all(&mut **c).await,
-            $crate::storage::Conn::Postgres(c) => sqlx::query_as::<_, $row>($sql)$(.bind($bind))*
+            $crate::storage::Raw::Postgres(c) => sqlx::query_as::<_, $row>($sql)$(.bind($bind))*
                 .persistent(false).fetch_all(&mut **c).await,
         }
     };

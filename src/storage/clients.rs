@@ -1,30 +1,19 @@
 //! Clients and their identities.
 
 use super::aliases::{self, Kind};
+use super::batch::Stage;
+use super::bulk::{Rows, bulk};
+use super::pending::{PendingClient, write_pending};
 use super::{
     Conn, Result, beside, duplicates, execute, fetch_all, fetch_optional, statements, words,
 };
 use crate::domain::person::Identity;
 use crate::domain::{ids, names};
 use chrono::{DateTime, Utc};
+use std::collections::BTreeMap;
 use uuid::Uuid;
 
 statements! {
-    INSERT = "
-        insert into clients (tenant_id, id, phone, whatsapp_id, first_name, last_name, email,
-            status, first_interaction_source, first_interaction_at, first_booking_at,
-            last_booking_at, last_booking_order, provenance, set_by_person, sort_name, version,
-            created_at, updated_at)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, 1, $17,
-            $17)";
-    UPDATE = "
-        update clients set phone = $3, whatsapp_id = $4, first_name = $5, last_name = $6,
-            email = $7, status = $8, first_interaction_source = $9, first_interaction_at = $10,
-            first_booking_at = $11, last_booking_at = $12, last_booking_order = $13,
-            provenance = $14, set_by_person = $15, sort_name = $16, version = version + 1,
-            updated_at = $17, bookings_count = bookings_count + $18,
-            spent_minor = spent_minor + $19
-        where tenant_id = $1 and id = $2";
     COUNT = "
         update clients set bookings_count = bookings_count + $3, spent_minor = spent_minor + $4
         where tenant_id = $1 and id = $2";
@@ -46,10 +35,6 @@ statements! {
     LIST_IDENTITIES = "
         select kind, value, is_current from client_identities
         where tenant_id = $1 and client_id = $2 order by created_at, id";
-    INSERT_IDENTITY = "
-        insert into client_identities
-            (tenant_id, id, client_id, kind, value, is_current, created_at)
-        values ($1, $2, $3, $4, $5, $6, $7)";
     SET_CURRENT = "
         update client_identities set is_current = $4
         where tenant_id = $1 and kind = $2 and value = $3";
@@ -60,6 +45,15 @@ statements! {
             union all
             select 1 as one from client_service_mappings where tenant_id = $1 and client_id = $2
         ) as things";
+}
+
+bulk! {
+    INSERT_IDENTITY(
+        tenant_id Uuid, id Uuid, client_id Uuid, kind Text, value Text, created_at Time,
+    ) = "
+        insert into client_identities
+            (tenant_id, id, client_id, kind, value, is_current, created_at)
+        select tenant_id, id, client_id, kind, value, true, created_at from k";
 }
 
 /// A client's row.
@@ -149,28 +143,15 @@ pub struct Tally {
 /// # Errors
 /// When the database fails.
 pub async fn insert(conn: &mut Conn<'_>, tenant: Uuid, client: &ClientRow) -> Result<()> {
-    execute!(
-        conn,
-        INSERT,
-        tenant,
-        client.id,
-        client.phone.as_deref(),
-        client.whatsapp_id.as_deref(),
-        client.first_name.as_str(),
-        client.last_name.as_str(),
-        client.email.as_deref(),
-        client.status.as_str(),
-        client.first_interaction_source.as_str(),
-        client.first_interaction_at,
-        client.first_booking_at,
-        client.last_booking_at,
-        client.last_booking_order(),
-        client.provenance.as_str(),
-        client.set_by_person.as_str(),
-        client.sort_name(),
-        client.created_at
-    )?;
-    Ok(())
+    let new = PendingClient::new(client);
+    let key = (tenant, client.id);
+    if let Some(batch) = conn.batch.as_deref_mut() {
+        batch.known.clients.hold(key, Some(client.clone()));
+        batch.known.identities.hold(key, Vec::new());
+        batch.clients.insert(key, new);
+        return Ok(());
+    }
+    write_pending(conn.settled().await?, BTreeMap::from([(key, new)])).await
 }
 
 /// Writes a client's fields and adds to its counters; `updated_at` of the row is used. `before` is
@@ -178,7 +159,7 @@ pub async fn insert(conn: &mut Conn<'_>, tenant: Uuid, client: &ClientRow) -> Re
 /// no words yet.
 ///
 /// # Errors
-/// When the database fails.
+/// When the database fails; a conflict when the row is no longer of the version that was read.
 pub async fn update(
     conn: &mut Conn<'_>,
     tenant: Uuid,
@@ -186,37 +167,17 @@ pub async fn update(
     client: &ClientRow,
     tally: Tally,
 ) -> Result<()> {
-    execute!(
-        conn,
-        UPDATE,
-        tenant,
-        client.id,
-        client.phone.as_deref(),
-        client.whatsapp_id.as_deref(),
-        client.first_name.as_str(),
-        client.last_name.as_str(),
-        client.email.as_deref(),
-        client.status.as_str(),
-        client.first_interaction_source.as_str(),
-        client.first_interaction_at,
-        client.first_booking_at,
-        client.last_booking_at,
-        client.last_booking_order(),
-        client.provenance.as_str(),
-        client.set_by_person.as_str(),
-        client.sort_name(),
-        client.updated_at,
-        tally.bookings,
-        tally.spent_minor
-    )?;
-    let (was, is) = (before.map(ClientRow::words), client.words());
-    if was.as_ref() == Some(&is) {
-        return Ok(());
-    }
-    if was.is_some() {
-        words::delete(conn, tenant, client.id).await?;
-    }
-    words::write(conn, tenant, client.id, &is).await
+    let (key, change) = ((tenant, client.id), PendingClient::changed(before, client, tally));
+    let Some(batch) = conn.batch.as_deref_mut() else {
+        return write_pending(conn.settled().await?, BTreeMap::from([(key, change)])).await;
+    };
+    let held = match batch.clients.remove(&key) {
+        Some(held) => held.then(change),
+        None => change,
+    };
+    batch.known.clients.hold(key, Some(held.written(tally)));
+    batch.clients.insert(key, held);
+    Ok(())
 }
 
 /// Adds to a client's counters alone.
@@ -257,6 +218,9 @@ pub async fn delete(conn: &mut Conn<'_>, tenant: Uuid, id: Uuid) -> Result<()> {
 /// # Errors
 /// When the database fails.
 pub async fn find(conn: &mut Conn<'_>, tenant: Uuid, id: Uuid) -> Result<Option<ClientRow>> {
+    if let Some(row) = conn.known().and_then(|known| known.clients.get(&(tenant, id))) {
+        return Ok(row.clone());
+    }
     Ok(fetch_optional!(conn, ClientRow, FIND, tenant, id)?)
 }
 
@@ -292,7 +256,11 @@ pub async fn find_by_identity(
         return Ok(find_once_known(conn, tenant, *id).await?.map(|row| row.id));
     }
     let (kind, value) = (identity.kind(), identity.value().into_owned());
-    let row = fetch_optional!(conn, (Uuid,), FIND_BY_IDENTITY, tenant, kind, value)?;
+    let key = (tenant, kind, value);
+    if let Some(owner) = conn.known().and_then(|known| known.owners.get(&key)) {
+        return Ok(*owner);
+    }
+    let row = fetch_optional!(conn, (Uuid,), FIND_BY_IDENTITY, tenant, kind, key.2)?;
     Ok(row.map(|(id,)| id))
 }
 
@@ -305,6 +273,9 @@ pub async fn list_identities(
     tenant: Uuid,
     client: Uuid,
 ) -> Result<Vec<IdentityRow>> {
+    if let Some(rows) = conn.known().and_then(|known| known.identities.get(&(tenant, client))) {
+        return Ok(rows.clone());
+    }
     Ok(fetch_all!(conn, IdentityRow, LIST_IDENTITIES, tenant, client)?)
 }
 
@@ -320,7 +291,20 @@ pub async fn insert_identity(
     now: DateTime<Utc>,
 ) -> Result<()> {
     let (kind, value) = (identity.kind(), identity.value().into_owned());
-    execute!(conn, INSERT_IDENTITY, tenant, ids::new(now), client, kind, value, true, now)?;
+    if let Some(known) = conn.known_mut() {
+        known.owners.hold((tenant, kind, value.clone()), Some(client));
+        let row = IdentityRow { kind: kind.to_owned(), value: value.clone(), is_current: true };
+        known.identities.change(&(tenant, client), |rows| rows.push(row));
+    }
+    let row = Rows::one([
+        tenant.into(),
+        ids::new(now).into(),
+        client.into(),
+        kind.into(),
+        value.into(),
+        now.into(),
+    ]);
+    conn.write(Stage::Identities, &INSERT_IDENTITY, row).await?;
     Ok(())
 }
 

@@ -5,6 +5,7 @@ use super::seal::{MasterKey, Sealed};
 use super::{Conn, Result, execute, fetch_all, fetch_optional, statements};
 use crate::domain::ids;
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 statements! {
@@ -57,7 +58,7 @@ statements! {
 }
 
 /// A connection's row.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug, sqlx::FromRow, Serialize, Deserialize)]
 pub struct ConnectionRow {
     /// Its id within the database.
     pub id: Uuid,
@@ -96,7 +97,7 @@ impl Purpose {
 }
 
 /// A sealed secret's row.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug, sqlx::FromRow, Serialize, Deserialize)]
 pub struct SecretRow {
     /// Its id: part of what it is sealed for.
     pub id: Uuid,
@@ -122,7 +123,7 @@ impl SecretRow {
 }
 
 /// A provider account that a connection owns, and the tenant it belongs to.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug, sqlx::FromRow, Serialize, Deserialize)]
 pub struct AccountRow {
     /// The tenant.
     pub tenant_id: Uuid,

@@ -1,5 +1,6 @@
 //! Forgetting a person: what names them goes, what counts stays.
 
+use super::packed::Body;
 use super::{Conn, Result, execute, fetch_all, statements};
 use crate::domain::edit::Set;
 use crate::domain::person::Identity;
@@ -75,6 +76,18 @@ statements! {
         select id, detail from audit_log
         where tenant_id = $1 and id > $2 and detail is not null order by id limit $3";
     EMPTY_DETAIL = "update audit_log set detail = null where tenant_id = $1 and id = $2";
+    LIST_OWN = "
+        select id from client_service_mappings where tenant_id = $1 and client_id = $2
+        union all
+        select id from record_aliases where tenant_id = $1 and kind = 'client' and now_id = $2";
+    LIST_LEADS = "
+        select id from leads where tenant_id = $1 and (
+            converted_client_id = $2 or phone = $3 or whatsapp_id = $3)
+        union all
+        select i.id from leads l
+        join lead_interactions i on i.tenant_id = l.tenant_id and i.lead_id = l.id
+        where l.tenant_id = $1 and (
+            l.converted_client_id = $2 or l.phone = $3 or l.whatsapp_id = $3)";
     LIST_ANSWERS = "
         select key_hash, answer from idempotency_answers
         where tenant_id = $1 and answer is not null";
@@ -120,7 +133,8 @@ pub async fn shares_email(
 #[derive(sqlx::FromRow)]
 struct Texts {
     id: Uuid,
-    raw: Vec<u8>,
+    #[sqlx(try_from = "Vec<u8>")]
+    raw: Body,
     understood: Option<String>,
     overrides: Option<String>,
     problems: String,
@@ -171,9 +185,8 @@ pub async fn erase(
     gone: Gone<'_>,
     now: DateTime<Utc>,
 ) -> Result<()> {
-    let mut events = events;
-    events.extend(events_of(conn, tenant, person).await?);
     let client = person.client;
+    let ids = ids_of(conn, tenant, person).await?;
     execute!(conn, DELETE_TOLD, tenant, client)?;
     for identity in &person.identities {
         execute!(conn, DELETE_WAITING, tenant, identity.key())?;
@@ -195,11 +208,18 @@ pub async fn erase(
     execute!(conn, DELETE_IDENTITIES, tenant, client)?;
     execute!(conn, EMPTY_CLIENT, tenant, client, Vec::<u8>::new(), now)?;
     forget_deeds(conn, tenant, person).await?;
-    forget_answers(conn, tenant, person, gone).await
+    forget_answers(conn, tenant, person, (&ids, gone)).await
 }
 
 /// The events that are linked to the person.
-async fn events_of(conn: &mut Conn<'_>, tenant: Uuid, person: &Person) -> Result<Vec<Uuid>> {
+///
+/// # Errors
+/// When the database fails.
+pub async fn events_of(
+    conn: &mut Conn<'_>,
+    tenant: Uuid,
+    person: &Person,
+) -> Result<BTreeSet<Uuid>> {
     let mut found = fetch_all!(conn, (Uuid,), LIST_TOLD, tenant, person.client)?;
     for identity in &person.identities {
         found.extend(fetch_all!(conn, (Uuid,), LIST_WAITING, tenant, identity.key())?);
@@ -217,14 +237,19 @@ async fn empty_event(
     now: DateTime<Utc>,
 ) -> Result<()> {
     for (answer,) in fetch_all!(conn, (String,), FIND_ANSWER, tenant, event)? {
-        let mut answer: Value = serde_json::from_str(&answer).unwrap_or_default();
-        if let Some(members) = answer.as_object_mut() {
-            members.retain(|name, _| name != "message" && name != "problems");
-        }
-        let answer = answer.to_string();
+        let answer = unsaid(&answer);
         execute!(conn, EMPTY_EVENT, tenant, event, Vec::<u8>::new(), answer, now)?;
     }
     Ok(())
+}
+
+/// An answer without what it says in words.
+pub(super) fn unsaid(answer: &str) -> String {
+    let mut answer: Value = serde_json::from_str(answer).unwrap_or_default();
+    if let Some(members) = answer.as_object_mut() {
+        members.retain(|name, _| name != "message" && name != "problems");
+    }
+    answer.to_string()
 }
 
 /// Takes the person out of what the event told of others' bookings.
@@ -290,16 +315,27 @@ async fn forget_deeds(conn: &mut Conn<'_>, tenant: Uuid, person: &Person) -> Res
     }
 }
 
+/// The ids of the person, and of everything that is deleted with them: an answer may hold no other
+/// word of whom it is about.
+async fn ids_of(conn: &mut Conn<'_>, tenant: Uuid, person: &Person) -> Result<Vec<String>> {
+    let mut ids = vec![(person.client,)];
+    ids.extend(fetch_all!(conn, (Uuid,), LIST_OWN, tenant, person.client)?);
+    for identity in &person.identities {
+        let (client, value) = (person.client, identity.value());
+        ids.extend(fetch_all!(conn, (Uuid,), LIST_LEADS, tenant, client, value)?);
+    }
+    Ok(ids.into_iter().map(|(id,)| id.to_string()).collect())
+}
+
 /// Whoever repeats a request that named the person is told that they are gone.
 async fn forget_answers(
     conn: &mut Conn<'_>,
     tenant: Uuid,
     person: &Person,
-    gone: Gone<'_>,
+    (ids, gone): (&[String], Gone<'_>),
 ) -> Result<()> {
-    let id = person.client.to_string();
     for (key, answer) in fetch_all!(conn, (String, String), LIST_ANSWERS, tenant)? {
-        if answer.contains(&id) || person.traces.are_in(answer.as_bytes()) {
+        if ids.iter().any(|id| answer.contains(id)) || person.traces.are_in(answer.as_bytes()) {
             execute!(conn, REPLACE_ANSWER, tenant, key, gone.status, gone.answer)?;
         }
     }

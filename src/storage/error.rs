@@ -46,6 +46,17 @@ impl Error {
         matches!(self, Self::Unavailable(_))
     }
 
+    /// The database took too long to answer.
+    pub(crate) fn late() -> Self {
+        Self::Unavailable(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))
+    }
+
+    /// The same kind of failure for another event of the transaction.
+    #[must_use]
+    pub(crate) fn same_again(&self) -> Self {
+        Self::Unavailable(sqlx::Error::Io(std::io::Error::other(self.to_string())))
+    }
+
     /// True when the whole transaction is to be run again.
     #[must_use]
     pub fn is_conflict(&self) -> bool {
@@ -82,13 +93,14 @@ impl From<sqlx::Error> for Error {
 }
 
 /// Codes of a server that is away, starting, stopping, read-only or full. PostgreSQL: classes 08,
-/// 53, 57P and 25006. SQLite (result codes, extended ones by their last byte): busy, locked,
+/// 53, 57P, 58 and 25006. SQLite (result codes, extended ones by their last byte): busy, locked,
 /// read-only, I/O error, full, can't open.
 fn is_away(code: &str) -> bool {
     if code.len() == 5 {
         return code.starts_with("08")
             || code.starts_with("53")
             || code.starts_with("57P")
+            || code.starts_with("58")
             || code == "25006";
     }
     let primary = code.parse::<u32>().map(|c| c & 0xff);

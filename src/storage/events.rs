@@ -1,17 +1,14 @@
 //! Events: what was delivered, raw, and what became of it.
 
+use super::batch::Stage;
+use super::bulk::{Rows, bulk};
+use super::packed::{Body, pack};
 use super::{Conn, Result, execute, fetch_all, fetch_optional, statements};
 use crate::domain::channel::EventStatus;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 statements! {
-    INSERT = "
-        insert into webhook_events (tenant_id, id, connection_id, source, kind, account_id,
-            delivery_key_hash, body_hash, status, reason, problems, understood, answer, overrides,
-            headers, raw, occurred_at, received_at, attempts, updated_at, review_context)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
-            1, $19, $20)";
     UPDATE = "
         update webhook_events set status = $3, reason = $4, problems = $5, understood = $6,
             answer = $7, overrides = $8, attempts = attempts + 1, updated_at = $9,
@@ -45,6 +42,26 @@ statements! {
             and (cast($3 as text) is null or status = $3)
             and (cast($4 as text) is null or source = $4)
         order by id desc limit $5";
+}
+
+bulk! {
+    INSERT(
+        tenant_id Uuid, id Uuid, connection_id Uuid, source Text, kind Text, account_id Text,
+        delivery_key_hash Text, body_hash Text, status Text, reason Text, problems Text,
+        understood Text, answer Text, overrides Text, headers Text, raw Bytes, occurred_at Time,
+        received_at Time, updated_at Time, review_context Text,
+    ) = "
+        insert into webhook_events (tenant_id, id, connection_id, source, kind, account_id,
+            delivery_key_hash, body_hash, status, reason, problems, understood, answer, overrides,
+            headers, raw, occurred_at, received_at, attempts, updated_at, review_context)
+        select tenant_id, id, connection_id, source, kind, account_id, delivery_key_hash,
+            body_hash, status, reason, problems, understood, answer, overrides, headers, raw,
+            occurred_at, received_at, 1, updated_at, review_context from k";
+    FIND_BY_KEYS(tenant_id Uuid, delivery_key_hash Text) = "
+        select k.tenant_id, k.delivery_key_hash, e.id, e.body_hash, e.status, e.answer,
+            e.received_at
+        from k cross join webhook_events e
+        where e.tenant_id = k.tenant_id and e.delivery_key_hash = k.delivery_key_hash";
 }
 
 /// An event as it is stored.
@@ -110,6 +127,14 @@ pub struct KnownEvent {
     pub received_at: DateTime<Utc>,
 }
 
+#[derive(sqlx::FromRow)]
+struct ByKey {
+    tenant_id: Uuid,
+    delivery_key_hash: String,
+    #[sqlx(flatten)]
+    event: KnownEvent,
+}
+
 /// An event's whole row.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct EventRow {
@@ -142,7 +167,8 @@ pub struct EventRow {
     /// The kept headers, as a JSON object.
     pub headers: String,
     /// Its own bytes.
-    pub raw: Vec<u8>,
+    #[sqlx(try_from = "Vec<u8>")]
+    pub raw: Body,
     /// When it was told.
     pub occurred_at: Option<DateTime<Utc>>,
     /// When it arrived.
@@ -208,31 +234,44 @@ pub async fn insert(
     now: DateTime<Utc>,
 ) -> Result<()> {
     let outcome = &event.outcome;
-    execute!(
-        conn,
-        INSERT,
-        tenant,
-        event.id,
-        event.connection_id,
-        event.source,
-        event.kind,
-        event.account_id,
-        event.delivery_key_hash,
-        event.body_hash,
-        outcome.status.as_str(),
-        outcome.reason,
-        outcome.problems,
-        outcome.understood,
-        outcome.answer,
-        outcome.overrides,
-        event.headers,
-        event.raw,
-        event.occurred_at,
-        event.received_at,
-        now,
-        outcome.review_context
-    )?;
-    Ok(())
+    if let Some(known) = conn.known_mut() {
+        if let Some(context) = outcome.review_context {
+            known.contexts.forget(&(tenant, context.to_owned()));
+        }
+        if let Some(key) = event.delivery_key_hash {
+            let event = KnownEvent {
+                id: event.id,
+                body_hash: event.body_hash.to_owned(),
+                status: outcome.status.as_str().to_owned(),
+                answer: outcome.answer.to_owned(),
+                received_at: event.received_at,
+            };
+            known.events.hold((tenant, key.to_owned()), Some(event));
+        }
+    }
+    let row = Rows::one([
+        tenant.into(),
+        event.id.into(),
+        event.connection_id.into(),
+        event.source.into(),
+        event.kind.into(),
+        event.account_id.into(),
+        event.delivery_key_hash.into(),
+        event.body_hash.into(),
+        outcome.status.as_str().into(),
+        outcome.reason.into(),
+        outcome.problems.into(),
+        outcome.understood.into(),
+        outcome.answer.into(),
+        outcome.overrides.into(),
+        event.headers.into(),
+        pack(event.raw).into(),
+        event.occurred_at.into(),
+        event.received_at.into(),
+        now.into(),
+        outcome.review_context.into(),
+    ]);
+    conn.write(Stage::Events, &INSERT, row).await.map(drop)
 }
 
 /// Writes the outcome of a later reading.
@@ -281,7 +320,31 @@ pub async fn find_by_key(
     tenant: Uuid,
     key_hash: &str,
 ) -> Result<Option<KnownEvent>> {
+    let ahead = conn.known().and_then(|known| known.events.get(&(tenant, key_hash.to_owned())));
+    if let Some(event) = ahead {
+        return Ok(event.clone());
+    }
     Ok(fetch_optional!(conn, KnownEvent, FIND_BY_KEY, tenant, key_hash)?)
+}
+
+/// Reads ahead for [`find_by_key`]: tenants and keyed hashes of delivery keys.
+///
+/// # Errors
+/// When the database fails.
+pub async fn read_ahead(conn: &mut Conn<'_>, keys: &[(Uuid, &str)]) -> Result<()> {
+    let mut rows = Rows::default();
+    for (tenant, key) in keys {
+        rows.push([(*tenant).into(), (*key).into()]);
+    }
+    let found: Vec<ByKey> = FIND_BY_KEYS.fetch(conn.settled().await?, rows).await?;
+    let Some(known) = conn.known_mut() else { return Ok(()) };
+    for (tenant, key) in keys {
+        known.events.hold((*tenant, (*key).to_owned()), None);
+    }
+    for ByKey { tenant_id, delivery_key_hash, event } in found {
+        known.events.hold((tenant_id, delivery_key_hash), Some(event));
+    }
+    Ok(())
 }
 
 /// One event of a tenant.

@@ -1,9 +1,15 @@
 //! The platform's inbox: events that belong to no tenant, seen by platform admins only.
 
+use super::erasure::unsaid;
 use super::events::{KnownEvent, NewEvent};
 use super::{Conn, Result, execute, fetch_all, fetch_optional, statements};
+use crate::domain::traces::Traces;
 use chrono::{DateTime, Utc};
+use std::collections::BTreeSet;
 use uuid::Uuid;
+
+/// How many events are looked through at once.
+const AT_ONCE: i64 = 50;
 
 statements! {
     INSERT = "
@@ -20,6 +26,14 @@ statements! {
     LIST = "
         select id, source, kind, account_id, status, reason, received_at
         from platform_inbox where id < $1 order by id desc limit $2";
+    LIST_WHOLE = "
+        select id, connection_id, source, kind, account_id, status, reason, problems, answer,
+            headers, raw, occurred_at, received_at
+        from platform_inbox where id > $1 order by id limit $2";
+    EMPTY = "
+        update platform_inbox set raw = $2, headers = '{}', problems = '[]', answer = $3,
+            status = 'ignored', reason = 'erased'
+        where id = $1";
 }
 
 /// An inbox event's whole row.
@@ -122,4 +136,40 @@ pub async fn find(conn: &mut Conn<'_>, id: Uuid) -> Result<Option<InboxRow>> {
 /// When the database fails.
 pub async fn list(conn: &mut Conn<'_>, before: Uuid, limit: i64) -> Result<Vec<InboxSummary>> {
     Ok(fetch_all!(conn, InboxSummary, LIST, before, limit)?)
+}
+
+/// The events behind `after` in whose text a person stands.
+///
+/// # Errors
+/// When the database fails.
+pub async fn naming(conn: &mut Conn<'_>, traces: &Traces, after: Uuid) -> Result<BTreeSet<Uuid>> {
+    let (mut found, mut after) = (BTreeSet::new(), after);
+    loop {
+        let page = fetch_all!(conn, InboxRow, LIST_WHOLE, after, AT_ONCE)?;
+        found.extend(page.iter().filter(|row| row.names(traces)).map(|row| row.id));
+        match page.last() {
+            Some(last) => after = last.id,
+            None => return Ok(found),
+        }
+    }
+}
+
+/// Leaves of these events that they came.
+///
+/// # Errors
+/// When the database fails.
+pub async fn empty(conn: &mut Conn<'_>, events: &BTreeSet<Uuid>) -> Result<()> {
+    for event in events {
+        if let Some(row) = find(conn, *event).await? {
+            execute!(conn, EMPTY, row.id, Vec::<u8>::new(), unsaid(&row.answer))?;
+        }
+    }
+    Ok(())
+}
+
+impl InboxRow {
+    fn names(&self, traces: &Traces) -> bool {
+        let texts = [&self.problems, &self.headers, &self.answer];
+        traces.are_in(&self.raw) || texts.into_iter().any(|text| traces.are_in(text.as_bytes()))
+    }
 }

@@ -8,6 +8,7 @@ statements! {
     PUT_CANARY = "
         insert into installation (name, value) values ('master_key_canary', $1)
         on conflict (name) do nothing";
+    TOUCH = "update installation set number = number where name = 'registry_version'";
     BUMP = "update installation set number = number + 1 where name = 'registry_version'";
 }
 
@@ -59,6 +60,15 @@ pub async fn check_key(conn: &mut Conn<'_>, key: &MasterKey) -> Result<KeyCheck>
 pub async fn registry_version(conn: &mut Conn<'_>) -> Result<i64> {
     let row = fetch_optional!(conn, (String, i64), FIND, "registry_version")?;
     Ok(row.map_or(0, |(_, number)| number))
+}
+
+/// Writes a row as it is: fails where the database can be read and not written to.
+///
+/// # Errors
+/// When the database fails.
+pub async fn touch(conn: &mut Conn<'_>) -> Result<()> {
+    execute!(conn, TOUCH)?;
+    Ok(())
 }
 
 /// Tells every instance that a tenant, connection or secret changed.

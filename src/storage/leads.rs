@@ -1,10 +1,13 @@
 //! People who asked and have not booked yet.
 
+use super::batch::IdentityKey;
+use super::bulk::{Rows, bulk};
 use super::{Conn, Result, execute, fetch_all, fetch_optional, statements};
 use crate::domain::channel::Channel;
 use crate::domain::ids;
 use crate::domain::person::Identity;
 use chrono::{DateTime, Utc};
+use std::collections::BTreeSet;
 use unicode_normalization::UnicodeNormalization;
 use uuid::Uuid;
 
@@ -48,6 +51,21 @@ statements! {
         select id, phone, whatsapp_id, first_interaction_at, source, status from leads
         where tenant_id = $1 and converted_client_id = $2
         order by first_interaction_at, id";
+}
+
+bulk! {
+    FIND_OPEN_BY_PHONES(tenant_id Uuid, kind Text, value Text) = "
+        select l.tenant_id, l.id, l.phone, l.whatsapp_id, l.first_interaction_at, l.source,
+            l.status
+        from k cross join leads l
+        where l.tenant_id = k.tenant_id and l.phone = k.value
+            and l.status in ('new', 'contacted', 'qualified')";
+    FIND_OPEN_BY_WHATSAPPS(tenant_id Uuid, kind Text, value Text) = "
+        select l.tenant_id, l.id, l.phone, l.whatsapp_id, l.first_interaction_at, l.source,
+            l.status
+        from k cross join leads l
+        where l.tenant_id = k.tenant_id and l.whatsapp_id = k.value
+            and l.status in ('new', 'contacted', 'qualified')";
 }
 
 /// What tracking needs to know of a lead.
@@ -153,7 +171,46 @@ pub async fn find_open(
         Identity::WhatsApp(_) => FIND_OPEN_BY_WHATSAPP,
         Identity::Client(_) => return Ok(None),
     };
+    let key = (tenant, identity.kind(), identity.value().into_owned());
+    if let Some(lead) = conn.known().and_then(|known| known.leads.get(&key)) {
+        return Ok(lead.clone());
+    }
     Ok(fetch_optional!(conn, LeadRow, sql, tenant, identity.value().into_owned())?)
+}
+
+#[derive(sqlx::FromRow)]
+struct OfTenant {
+    tenant_id: Uuid,
+    #[sqlx(flatten)]
+    lead: LeadRow,
+}
+
+/// Reads ahead for [`find_open`].
+///
+/// # Errors
+/// When the database fails.
+pub async fn read_ahead(conn: &mut Conn<'_>, keys: &BTreeSet<IdentityKey>) -> Result<()> {
+    let (mut phones, mut whatsapps) = (Rows::default(), Rows::default());
+    for (tenant, kind, value) in keys {
+        let rows = if *kind == "phone" { &mut phones } else { &mut whatsapps };
+        rows.push([(*tenant).into(), (*kind).into(), value.as_str().into()]);
+    }
+    let raw = conn.settled().await?;
+    let by_phone: Vec<OfTenant> = FIND_OPEN_BY_PHONES.fetch(raw, phones).await?;
+    let by_whatsapp: Vec<OfTenant> = FIND_OPEN_BY_WHATSAPPS.fetch(raw, whatsapps).await?;
+    let Some(known) = conn.known_mut() else { return Ok(()) };
+    for key in keys {
+        known.leads.hold(key.clone(), None);
+    }
+    for OfTenant { tenant_id, lead } in by_phone {
+        let phone = lead.phone.clone().unwrap_or_default();
+        known.leads.hold((tenant_id, "phone", phone), Some(lead));
+    }
+    for OfTenant { tenant_id, lead } in by_whatsapp {
+        let whatsapp = lead.whatsapp_id.clone().unwrap_or_default();
+        known.leads.hold((tenant_id, "whatsapp", whatsapp), Some(lead));
+    }
+    Ok(())
 }
 
 /// Gives a lead the phone or WhatsApp id that was not known of it, or is its new one.

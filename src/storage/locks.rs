@@ -1,6 +1,6 @@
 //! Locks on identities, held to the end of the transaction.
 
-use super::{Conn, Result};
+use super::{Conn, Raw, Result};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -14,8 +14,18 @@ const LOCK: &str = "
 /// # Errors
 /// When the database fails.
 pub async fn lock(conn: &mut Conn<'_>, tenant: Uuid, identities: &[String]) -> Result<()> {
-    if let Conn::Postgres(c) = conn {
-        let mut keys: Vec<i64> = identities.iter().map(|text| number(tenant, text)).collect();
+    let identities: Vec<_> = identities.iter().map(|text| (tenant, text.as_str())).collect();
+    lock_all(conn, &identities).await
+}
+
+/// As [`lock`], for identities of several tenants.
+///
+/// # Errors
+/// When the database fails.
+pub async fn lock_all(conn: &mut Conn<'_>, identities: &[(Uuid, &str)]) -> Result<()> {
+    if let Raw::Postgres(c) = &mut conn.raw {
+        let mut keys: Vec<i64> =
+            identities.iter().map(|(tenant, text)| number(*tenant, text)).collect();
         keys.sort_unstable();
         keys.dedup();
         sqlx::query(LOCK).bind(keys).execute(&mut **c).await?;
@@ -32,5 +42,5 @@ fn number(tenant: Uuid, identity: &str) -> i64 {
 /// True where [`lock`] has to be told every identity; SQLite's writer is alone with all of them.
 #[must_use]
 pub fn are_taken_by_name(conn: &Conn<'_>) -> bool {
-    matches!(conn, Conn::Postgres(_))
+    matches!(conn.raw, Raw::Postgres(_))
 }

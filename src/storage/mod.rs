@@ -7,9 +7,11 @@ mod aliases;
 pub mod alikes;
 pub mod archive;
 pub mod audit;
+mod batch;
 pub mod beside;
 pub mod booking_lists;
 pub mod bookings;
+mod bulk;
 pub mod client_counts;
 pub mod client_few;
 pub mod client_filter;
@@ -18,10 +20,13 @@ pub mod client_list;
 pub mod client_names;
 pub mod client_stats;
 pub mod clients;
+pub mod clients_ahead;
 pub mod connections;
 pub mod duplicates;
+pub mod erased;
 pub mod erasure;
 mod error;
+pub mod event_aliases;
 pub mod events;
 pub mod history;
 pub mod idempotency;
@@ -33,12 +38,16 @@ pub mod lead_records;
 pub mod leads;
 pub mod locks;
 pub mod mappings;
+pub mod packed;
+mod pending;
 mod pools;
 pub mod removal;
 pub mod reviews;
 pub mod seal;
 pub mod seeds;
 pub mod sightings;
+pub mod spool;
+mod spool_lock;
 pub mod tenants;
 pub mod tokens;
 pub mod users;
@@ -46,9 +55,12 @@ pub mod words;
 
 pub use error::{Error, Result};
 
+use batch::Batch;
 use chrono::{DateTime, Utc};
+use futures_util::future::BoxFuture;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::{PgConnection, PgPool, SqliteConnection, SqlitePool};
+use std::time::Duration;
 
 static MIGRATOR: Migrator = sqlx::migrate!("./migrations");
 
@@ -65,10 +77,10 @@ macro_rules! statements {
 /// Runs a statement and says how many rows it touched.
 macro_rules! execute {
     ($conn:expr, $sql:expr $(, $bind:expr)* $(,)?) => {
-        match $conn {
-            $crate::storage::Conn::Sqlite(c) => sqlx::query($sql)$(.bind($bind))*
+        match $conn.written().await? {
+            $crate::storage::Raw::Sqlite(c) => sqlx::query($sql)$(.bind($bind))*
                 .execute(&mut **c).await.map(|done| done.rows_affected()),
-            $crate::storage::Conn::Postgres(c) => sqlx::query($sql)$(.bind($bind))*
+            $crate::storage::Raw::Postgres(c) => sqlx::query($sql)$(.bind($bind))*
                 .execute(&mut **c).await.map(|done| done.rows_affected()),
         }
     };
@@ -77,10 +89,10 @@ macro_rules! execute {
 /// Reads all rows as `$row`.
 macro_rules! fetch_all {
     ($conn:expr, $row:ty, $sql:expr $(, $bind:expr)* $(,)?) => {
-        match $conn {
-            $crate::storage::Conn::Sqlite(c) => sqlx::query_as::<_, $row>($sql)$(.bind($bind))*
+        match $conn.settled().await? {
+            $crate::storage::Raw::Sqlite(c) => sqlx::query_as::<_, $row>($sql)$(.bind($bind))*
                 .fetch_all(&mut **c).await,
-            $crate::storage::Conn::Postgres(c) => sqlx::query_as::<_, $row>($sql)$(.bind($bind))*
+            $crate::storage::Raw::Postgres(c) => sqlx::query_as::<_, $row>($sql)$(.bind($bind))*
                 .fetch_all(&mut **c).await,
         }
     };
@@ -89,10 +101,10 @@ macro_rules! fetch_all {
 /// Reads the first row as `$row`, if there is one.
 macro_rules! fetch_optional {
     ($conn:expr, $row:ty, $sql:expr $(, $bind:expr)* $(,)?) => {
-        match $conn {
-            $crate::storage::Conn::Sqlite(c) => sqlx::query_as::<_, $row>($sql)$(.bind($bind))*
+        match $conn.settled().await? {
+            $crate::storage::Raw::Sqlite(c) => sqlx::query_as::<_, $row>($sql)$(.bind($bind))*
                 .fetch_optional(&mut **c).await,
-            $crate::storage::Conn::Postgres(c) => sqlx::query_as::<_, $row>($sql)$(.bind($bind))*
+            $crate::storage::Raw::Postgres(c) => sqlx::query_as::<_, $row>($sql)$(.bind($bind))*
                 .fetch_optional(&mut **c).await,
         }
     };
@@ -111,12 +123,30 @@ pub fn all_statements() -> Vec<(&'static str, &'static str, &'static str)> {
     let files = files![
         aliases, alikes, archive, audit, beside, booking_lists, bookings, client_counts,
         client_few, client_list, client_names, client_stats, clients, connections, duplicates,
-        erasure, events, history, idempotency, inbox, installation, joins, lead_lists,
-        lead_records, leads, mappings, removal, reviews, seeds, sightings, tenants, tokens, users,
-        words,
+        erased, erasure, event_aliases, events, history, idempotency, inbox, installation, joins,
+        lead_lists, lead_records, leads, mappings, removal, reviews, seeds, sightings, tenants,
+        tokens, users, words,
     ];
     let named = |(file, list): (&'static str, &'static [(&'static str, &'static str)])| {
         list.iter().map(move |(name, sql)| (file, *name, *sql)).collect::<Vec<_>>()
+    };
+    files.into_iter().flat_map(named).collect()
+}
+
+/// Every statement over many rows, by file and name, as `sqlite` or `postgres` has it.
+#[must_use]
+pub fn bulk_statements(engine: &str) -> Vec<(&'static str, &'static str, &'static str)> {
+    /// Those of each file.
+    macro_rules! bulks {
+        ($($file:ident),+ $(,)?) => { [$((stringify!($file), $file::BULK)),+] };
+    }
+    let files = bulks![
+        beside, bookings, clients, clients_ahead, erased, events, leads, mappings, pending,
+        reviews, sightings, words,
+    ];
+    let text = |bulk: &bulk::Bulk| bulk.text(engine);
+    let named = |(file, list): (&'static str, &[(&'static str, &'static bulk::Bulk)])| {
+        list.iter().map(|(name, bulk)| (file, *name, text(bulk))).collect::<Vec<_>>()
     };
     files.into_iter().flat_map(named).collect()
 }
@@ -133,22 +163,37 @@ pub enum Db {
         write: SqlitePool,
     },
     /// A server.
-    Postgres(PgPool),
+    Postgres {
+        /// Everything but the next.
+        pool: PgPool,
+        /// Transactions of many events: few, whose sessions plan as these need it.
+        batch: PgPool,
+    },
 }
 
 /// A connection in use, of either engine: what every function of this module takes.
-pub enum Conn<'a> {
-    /// SQLite.
+pub struct Conn<'a> {
+    raw: Raw<'a>,
+    batch: Option<&'a mut Batch>,
+}
+
+/// The connection itself.
+pub(crate) enum Raw<'a> {
     Sqlite(&'a mut SqliteConnection),
-    /// PostgreSQL.
     Postgres(&'a mut PgConnection),
 }
 
 /// A write transaction; dropped without [`Tx::commit`] it is undone.
-pub enum Tx {
-    /// SQLite, begun immediate: it holds the write lock.
+pub struct Tx {
+    open: Open,
+    batch: Option<Box<Batch>>,
+}
+
+/// A transaction that is open.
+enum Open {
+    /// Begun immediate: it holds the write lock.
     Sqlite(sqlx::Transaction<'static, sqlx::Sqlite>),
-    /// PostgreSQL, read committed.
+    /// Read committed.
     Postgres(sqlx::Transaction<'static, sqlx::Postgres>),
 }
 
@@ -158,6 +203,15 @@ pub enum Reader {
     Sqlite(sqlx::pool::PoolConnection<sqlx::Sqlite>),
     /// PostgreSQL.
     Postgres(sqlx::pool::PoolConnection<sqlx::Postgres>),
+}
+
+/// Gives up what takes longer: the database is taken to be away.
+///
+/// # Errors
+/// [`Error::Unavailable`] when it does, else its own.
+pub async fn in_time<T>(longest: Duration, work: BoxFuture<'_, Result<T>>) -> Result<T> {
+    let done = tokio::time::timeout(longest, work).await;
+    done.unwrap_or(Err(Error::Unavailable(sqlx::Error::PoolTimedOut)))
 }
 
 impl Db {
@@ -184,8 +238,8 @@ impl Db {
     /// [`Error::TooNew`] for a database of a newer program; [`Error::Unavailable`] when it is away.
     pub async fn migrate(&self) -> Result<()> {
         let done = match self {
-            Self::Sqlite { write, .. } => MIGRATOR.run(write).await,
-            Self::Postgres(pool) => MIGRATOR.run(pool).await,
+            Self::Sqlite { write, .. } => pools::migrate_sqlite(write.clone(), &MIGRATOR).await,
+            Self::Postgres { pool, .. } => MIGRATOR.run(pool).await,
         };
         done.map_err(|error| match error {
             MigrateError::VersionMissing(version) => Error::TooNew(version),
@@ -205,10 +259,24 @@ impl Db {
     /// # Errors
     /// [`Error::Unavailable`] when no connection is to be had.
     pub async fn begin(&self) -> Result<Tx> {
-        Ok(match self {
-            Self::Sqlite { write, .. } => Tx::Sqlite(write.begin_with("begin immediate").await?),
-            Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
-        })
+        let open = match self {
+            Self::Sqlite { write, .. } => Open::Sqlite(write.begin_with("begin immediate").await?),
+            Self::Postgres { pool, .. } => Open::Postgres(pool.begin().await?),
+        };
+        Ok(Tx { open, batch: None })
+    }
+
+    /// Begins a write transaction of many events, which can be read for ahead
+    /// (`read_ahead` of the tables' modules) and whose rows are written together.
+    ///
+    /// # Errors
+    /// As [`Db::begin`].
+    pub async fn begin_batch(&self) -> Result<Tx> {
+        let open = match self {
+            Self::Postgres { batch, .. } => Open::Postgres(batch.begin().await?),
+            Self::Sqlite { .. } => self.begin().await?.open,
+        };
+        Ok(Tx { open, batch: Some(Box::default()) })
     }
 
     /// Takes a connection for reading.
@@ -218,7 +286,7 @@ impl Db {
     pub async fn reader(&self) -> Result<Reader> {
         Ok(match self {
             Self::Sqlite { read, .. } => Reader::Sqlite(read.acquire().await?),
-            Self::Postgres(pool) => Reader::Postgres(pool.acquire().await?),
+            Self::Postgres { pool, .. } => Reader::Postgres(pool.acquire().await?),
         })
     }
 
@@ -227,7 +295,7 @@ impl Db {
     pub fn engine(&self) -> &'static str {
         match self {
             Self::Sqlite { .. } => "sqlite",
-            Self::Postgres(_) => "postgres",
+            Self::Postgres { .. } => "postgres",
         }
     }
 
@@ -248,7 +316,10 @@ impl Db {
                 read.close().await;
                 write.close().await;
             }
-            Self::Postgres(pool) => pool.close().await,
+            Self::Postgres { pool, batch } => {
+                pool.close().await;
+                batch.close().await;
+            }
         }
     }
 
@@ -270,7 +341,7 @@ impl Db {
     /// # Errors
     /// When the server can't be asked.
     pub async fn server_time(&self) -> Result<Option<DateTime<Utc>>> {
-        let Self::Postgres(pool) = self else { return Ok(None) };
+        let Self::Postgres { pool, .. } = self else { return Ok(None) };
         let (time,) = sqlx::query_as("select clock_timestamp()").fetch_one(pool).await?;
         Ok(Some(time))
     }
@@ -280,7 +351,7 @@ impl Db {
     /// # Errors
     /// When the server can't be asked.
     pub async fn durability_faults(&self) -> Result<Vec<String>> {
-        let Self::Postgres(pool) = self else { return Ok(Vec::new()) };
+        let Self::Postgres { pool, .. } = self else { return Ok(Vec::new()) };
         let (fsync,): (String,) =
             sqlx::query_as("select current_setting('fsync')").fetch_one(pool).await?;
         let fault = "the server runs with fsync = off: a power cut can lose acknowledged bookings";
@@ -291,10 +362,11 @@ impl Db {
 impl Tx {
     /// The connection, for the functions of this module.
     pub fn conn(&mut self) -> Conn<'_> {
-        match self {
-            Self::Sqlite(t) => Conn::Sqlite(t),
-            Self::Postgres(t) => Conn::Postgres(t),
-        }
+        let raw = match &mut self.open {
+            Open::Sqlite(t) => Raw::Sqlite(t),
+            Open::Postgres(t) => Raw::Postgres(t),
+        };
+        Conn { raw, batch: self.batch.as_deref_mut() }
     }
 
     /// Makes it durable: when this returns, what was written survives a power cut.
@@ -302,10 +374,11 @@ impl Tx {
     /// # Errors
     /// As the database says; nothing is stored then, unless the connection broke in the very
     /// moment of committing: a repeat finds out.
-    pub async fn commit(self) -> Result<()> {
-        match self {
-            Self::Sqlite(t) => t.commit().await?,
-            Self::Postgres(t) => t.commit().await?,
+    pub async fn commit(mut self) -> Result<()> {
+        self.conn().settled().await?;
+        match self.open {
+            Open::Sqlite(t) => t.commit().await?,
+            Open::Postgres(t) => t.commit().await?,
         }
         Ok(())
     }
@@ -314,9 +387,10 @@ impl Tx {
 impl Reader {
     /// The connection, for the functions of this module.
     pub fn conn(&mut self) -> Conn<'_> {
-        match self {
-            Self::Sqlite(c) => Conn::Sqlite(c),
-            Self::Postgres(c) => Conn::Postgres(c),
-        }
+        let raw = match self {
+            Self::Sqlite(c) => Raw::Sqlite(c),
+            Self::Postgres(c) => Raw::Postgres(c),
+        };
+        Conn { raw, batch: None }
     }
 }

@@ -1,8 +1,10 @@
 //! Events that wait for a person, and what became of them.
 
+use super::bulk::{Rows, bulk};
 use super::{Conn, Result, execute, fetch_all, statements};
 use crate::domain::channel::EventStatus;
 use chrono::{DateTime, Utc};
+use std::collections::BTreeSet;
 use uuid::Uuid;
 
 statements! {
@@ -23,6 +25,20 @@ statements! {
         update webhook_events set status = 'needs_review', reason = $3, problems = $4,
             updated_at = $5
         where tenant_id = $1 and id = $2";
+}
+
+bulk! {
+    LIST_OF_CONTEXTS(tenant_id Uuid, context Text) = "
+        select e.tenant_id, e.review_context, e.status, e.id, e.problems, e.understood, e.answer
+        from k cross join webhook_events e
+        where e.tenant_id = k.tenant_id and e.review_context = k.context
+            and e.status = 'needs_review'
+        union all
+        select e.tenant_id, e.review_context, e.status, e.id, e.problems, e.understood, e.answer
+        from k cross join webhook_events e
+        where e.tenant_id = k.tenant_id and e.review_context = k.context
+            and e.status = 'ignored' and e.reason in ('edit', 'revoke')
+        order by 4";
 }
 
 /// An event that waits for a person, as far as a later telling may settle it.
@@ -79,11 +95,60 @@ pub async fn settle(
     Ok(())
 }
 
+/// An event of a context, as far as [`list`] and [`list_reworded`] answer it.
+#[derive(Clone, Debug)]
+pub(super) enum OfContext {
+    Open(OpenReview),
+    Reworded(Uuid, Option<String>),
+}
+
+#[derive(sqlx::FromRow)]
+struct Found {
+    tenant_id: Uuid,
+    review_context: String,
+    status: String,
+    #[sqlx(flatten)]
+    review: OpenReview,
+}
+
+/// Reads ahead for [`list`] and [`list_reworded`]: tenants and calls or messages.
+///
+/// # Errors
+/// When the database fails.
+pub async fn read_ahead(conn: &mut Conn<'_>, contexts: &BTreeSet<(Uuid, String)>) -> Result<()> {
+    let mut rows = Rows::default();
+    for (tenant, context) in contexts {
+        rows.push([(*tenant).into(), context.as_str().into()]);
+    }
+    let found: Vec<Found> = LIST_OF_CONTEXTS.fetch(conn.settled().await?, rows).await?;
+    let Some(known) = conn.known_mut() else { return Ok(()) };
+    for key in contexts {
+        known.contexts.hold(key.clone(), Vec::new());
+    }
+    for Found { tenant_id, review_context, status, review } in found {
+        let one = if status == EventStatus::NeedsReview.as_str() {
+            OfContext::Open(review)
+        } else {
+            OfContext::Reworded(review.id, review.understood)
+        };
+        known.contexts.change(&(tenant_id, review_context), |list| list.push(one));
+    }
+    Ok(())
+}
+
 /// The events that wait for a person with something told in this call or message.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn list(conn: &mut Conn<'_>, tenant: Uuid, context: &str) -> Result<Vec<OpenReview>> {
+    let ahead = conn.known().and_then(|known| known.contexts.get(&(tenant, context.to_owned())));
+    if let Some(list) = ahead {
+        let open = list.iter().filter_map(|one| match one {
+            OfContext::Open(review) => Some(review.clone()),
+            OfContext::Reworded(..) => None,
+        });
+        return Ok(open.collect());
+    }
     Ok(fetch_all!(conn, OpenReview, LIST, tenant, context)?)
 }
 
@@ -97,6 +162,14 @@ pub async fn list_reworded(
     tenant: Uuid,
     context: &str,
 ) -> Result<Vec<(Uuid, Option<String>)>> {
+    let ahead = conn.known().and_then(|known| known.contexts.get(&(tenant, context.to_owned())));
+    if let Some(list) = ahead {
+        let reworded = list.iter().filter_map(|one| match one {
+            OfContext::Reworded(id, understood) => Some((*id, understood.clone())),
+            OfContext::Open(_) => None,
+        });
+        return Ok(reworded.collect());
+    }
     Ok(fetch_all!(conn, (Uuid, Option<String>), LIST_REWORDED, tenant, context)?)
 }
 

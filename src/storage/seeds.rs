@@ -9,6 +9,18 @@ statements! {
         insert into seeded_rows (tenant_id, kind, id, created_at) values ($1, $2, $3, $4)
         on conflict do nothing";
     LIST = "select kind, id from seeded_rows where tenant_id = $1 order by kind, id";
+    LIST_CONVERTED = "
+        select c.id from seeded_rows s
+        join leads l on l.tenant_id = s.tenant_id and l.id = s.id
+        join clients c on c.tenant_id = l.tenant_id and c.id = l.converted_client_id
+        where s.tenant_id = $1 and s.kind = 'lead' and c.erased_at is null
+            and c.created_at = l.converted_at and not exists (
+                select 1 from lead_interactions i
+                where i.tenant_id = l.tenant_id and i.lead_id = l.id and i.event_id is not null)";
+    WAS_MADE = "
+        select 1 from audit_log
+        where tenant_id = $1 and subject_kind = 'client' and subject_id = $2
+            and action = 'client.created' limit 1";
     DELETE_ALL = "delete from seeded_rows where tenant_id = $1";
     FIND_NOW = "
         select now_id from record_aliases where tenant_id = $1 and kind = 'client' and id = $2";
@@ -124,6 +136,22 @@ pub async fn insert(
 /// When the database fails.
 pub async fn list(conn: &mut Conn<'_>, tenant: Uuid) -> Result<Seeds> {
     Ok(Seeds(fetch_all!(conn, (String, Uuid), LIST, tenant)?))
+}
+
+/// What was made, and the clients that made-up leads became, whom nobody wrote down by hand.
+///
+/// # Errors
+/// When the database fails.
+pub async fn list_with_converted(conn: &mut Conn<'_>, tenant: Uuid) -> Result<Seeds> {
+    let mut seeds = list(conn, tenant).await?;
+    for (client,) in fetch_all!(conn, (Uuid,), LIST_CONVERTED, tenant)? {
+        let name = client.to_string();
+        let is_known = seeds.of(Kind::Client).any(|known| known == client);
+        if !is_known && fetch_optional!(conn, (i32,), WAS_MADE, tenant, name)?.is_none() {
+            seeds.0.push((Kind::Client.as_str().to_owned(), client));
+        }
+    }
+    Ok(seeds)
 }
 
 /// Forgets what was made: it is removed.

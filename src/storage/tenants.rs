@@ -7,6 +7,7 @@ use crate::domain::money::Currency;
 use crate::domain::phone::Region;
 use crate::domain::tenant::TenantSettings;
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 statements! {
@@ -34,7 +35,7 @@ statements! {
 }
 
 /// A tenant's row.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug, sqlx::FromRow, Serialize, Deserialize)]
 pub struct TenantRow {
     /// Its id.
     pub id: Uuid,

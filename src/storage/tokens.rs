@@ -1,9 +1,11 @@
 //! API tokens, kept as hashes.
 
+use super::installation::bump_registry;
 use super::{Conn, Result, execute, fetch_all, fetch_optional, statements};
 use crate::domain::channel::Role;
 use crate::domain::ids;
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 statements! {
@@ -17,6 +19,9 @@ statements! {
     LIST = "
         select id, tenant_id, role, name, created_at, expires_at, last_used_at, revoked_at
         from api_tokens order by created_at, id";
+    LIST_LIVE = "
+        select id, token_hash, tenant_id, role, expires_at from api_tokens
+        where revoked_at is null and (expires_at is null or expires_at > $1)";
     LIST_OF_TENANT = "
         select id, tenant_id, role, name, created_at, expires_at, last_used_at, revoked_at
         from api_tokens where tenant_id = $1 and id < $2 order by id desc limit $3";
@@ -50,7 +55,22 @@ pub struct TokenRow {
     pub revoked_at: Option<DateTime<Utc>>,
 }
 
-/// Inserts a token by its SHA-256 in hex.
+/// A token that is good, by its hash: what a service keeps for when its database is away.
+#[derive(Clone, Debug, sqlx::FromRow, Serialize, Deserialize)]
+pub struct LiveToken {
+    /// Its id.
+    pub id: Uuid,
+    /// Its SHA-256 in hex.
+    pub token_hash: String,
+    /// The tenant it is for; `None` for the whole platform.
+    pub tenant_id: Option<Uuid>,
+    /// A word of [`Role`].
+    pub role: String,
+    /// Until when it is good; `None` for good.
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+/// Inserts a token by its SHA-256 in hex; the instances hear of it.
 ///
 /// # Errors
 /// When the database fails.
@@ -64,6 +84,7 @@ pub async fn insert(
 ) -> Result<Uuid> {
     let id = ids::new(now);
     execute!(conn, INSERT, id, hash, tenant, role.as_str(), name, now, expires_at)?;
+    bump_registry(conn).await?;
     Ok(id)
 }
 
@@ -100,6 +121,14 @@ pub async fn find_live(
     Ok(fetch_optional!(conn, TokenRow, FIND_LIVE, hash, now)?)
 }
 
+/// Every token that is good.
+///
+/// # Errors
+/// When the database fails.
+pub async fn list_live(conn: &mut Conn<'_>, now: DateTime<Utc>) -> Result<Vec<LiveToken>> {
+    Ok(fetch_all!(conn, LiveToken, LIST_LIVE, now)?)
+}
+
 /// All tokens, oldest first.
 ///
 /// # Errors
@@ -122,10 +151,12 @@ pub async fn touch(
     Ok(())
 }
 
-/// Revokes a token; false when there is none of this id that was still good.
+/// Revokes a token, and the instances hear of it; false when there is none of this id that was still good.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn revoke(conn: &mut Conn<'_>, id: Uuid, now: DateTime<Utc>) -> Result<bool> {
-    Ok(execute!(conn, REVOKE, id, now)? == 1)
+    let done = execute!(conn, REVOKE, id, now)? == 1;
+    bump_registry(conn).await?;
+    Ok(done)
 }

@@ -1,20 +1,14 @@
 //! The words by which clients are found.
 
+use super::bulk::{Rows, bulk};
 use super::clients::ClientRow;
-use super::{Conn, Db, Result, execute, fetch_all, fetch_optional, statements};
+use super::{Conn, Db, Raw, Result, execute, fetch_all, fetch_optional, statements};
 use uuid::Uuid;
-
-/// How many words one statement writes; more of them take another.
-const AT_ONCE: usize = 6;
 
 /// How many clients of an older program are filled in one transaction.
 const FILLED_AT_ONCE: usize = 500;
 
 statements! {
-    INSERT = "
-        insert into client_words (tenant_id, client_id, word)
-        values ($1, $2, $3), ($1, $2, $4), ($1, $2, $5), ($1, $2, $6), ($1, $2, $7), ($1, $2, $8)
-        on conflict do nothing";
     DELETE = "delete from client_words where tenant_id = $1 and client_id = $2";
     IS_FILLED = "select number from installation where name = 'client_words'";
     FILLED = "update installation set number = 1 where name = 'client_words'";
@@ -30,6 +24,15 @@ statements! {
         from clients where tenant_id = $1 and id = $2";
 }
 
+bulk! {
+    INSERT(tenant_id Uuid, client_id Uuid, word Bytes) = "
+        insert into client_words (tenant_id, client_id, word)
+        select tenant_id, client_id, word from k where true on conflict do nothing";
+    DELETE_MANY(tenant_id Uuid, client_id Uuid) = "
+        delete from client_words where (tenant_id, client_id) in (
+            select tenant_id, client_id from k)";
+}
+
 /// Writes the words of a client; those that it has are left.
 ///
 /// # Errors
@@ -40,22 +43,26 @@ pub async fn write(
     client: Uuid,
     words: &[String],
 ) -> Result<()> {
-    for some in words.chunks(AT_ONCE) {
-        // A place that is left over repeats the first word, which changes nothing.
-        let word = |place| some.get(place).or(some.first()).map(String::as_bytes);
-        execute!(
-            conn,
-            INSERT,
-            tenant,
-            client,
-            word(0),
-            word(1),
-            word(2),
-            word(3),
-            word(4),
-            word(5)
-        )?;
+    INSERT.run(conn.written().await?, rows(tenant, client, words)).await?;
+    Ok(())
+}
+
+/// The words of a client as [`write_many`] takes them.
+pub(super) fn rows(tenant: Uuid, client: Uuid, words: &[String]) -> Rows<'_> {
+    let mut rows = Rows::default();
+    for word in words {
+        rows.push([tenant.into(), client.into(), word.as_bytes().into()]);
     }
+    rows
+}
+
+/// Removes the words of some clients, then writes those of these and others.
+///
+/// # Errors
+/// When the database fails.
+pub(super) async fn write_many(raw: &mut Raw<'_>, old: Rows<'_>, new: Rows<'_>) -> Result<()> {
+    DELETE_MANY.run(raw, old).await?;
+    INSERT.run(raw, new).await?;
     Ok(())
 }
 

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Why an event was held back whatever it says: only a person who names it lets it through.
-pub const HELD: &[&str] = &["tenant_mismatch", "account_unknown"];
+pub const HELD: &[&str] = &["tenant_mismatch", "account_unknown", "delivery_key_reused"];
 
 /// Why a stored event can't be read again.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +54,8 @@ impl Tracker {
         let (tenant, map) = self.owner(row).await?;
         let tenant = tenant.ok_or_else(|| unreadable("belongs to a tenant that is gone"))?;
         let taken = Taken {
+            event_id: row.id,
+            queued: false,
             tenant: Arc::new(tenant),
             connection_id: row.connection_id,
             source,
@@ -66,7 +68,7 @@ impl Tracker {
         };
         let supplied = supplied(row, set)?;
         check(&taken, &supplied)?;
-        Ok(self.replay(&taken, row.id, &supplied).await?)
+        Ok(self.replay(taken, row.id, supplied).await?)
     }
 
     /// Whose the event is, and where its connection's callers put what.
@@ -132,7 +134,7 @@ fn supplied(
 }
 
 /// The event as its source cut it out, told when it was told.
-fn item(source: &dyn Source, row: &EventRow) -> Result<Item, AgainError> {
+pub(super) fn item(source: &dyn Source, row: &EventRow) -> Result<Item, AgainError> {
     let mut headers = Headers::default();
     let kept = serde_json::from_str::<BTreeMap<String, String>>(&row.headers).unwrap_or_default();
     for (name, value) in &kept {

@@ -99,7 +99,7 @@ impl Tracker {
     pub(super) async fn open_lead(
         &self,
         conn: &mut Conn<'_>,
-        work: &Work<'_>,
+        work: &Work,
         people: &People,
     ) -> Result<Option<Uuid>> {
         let tenant = work.taken.tenant.id;
@@ -114,7 +114,7 @@ impl Tracker {
                 return Ok(Some(open.id));
             }
         }
-        let new = new_lead(lead, told_at(work.taken));
+        let new = new_lead(lead, told_at(&work.taken));
         leads::insert(conn, tenant, &new, self.clock.now()).await.map(Some)
     }
 

@@ -1,28 +1,19 @@
-//! Many events of one delivery, in few transactions.
+//! Many events in one transaction.
 //!
-//! A transaction costs more than what most events write in it. So the events of a tenant go into
-//! one together, in their order, as if they had come one after the other; where anything stands in
-//! the way of one, the transaction is undone and each is tried by itself.
+//! A transaction costs more than what most events write in it. So events go into one together, in
+//! their order, as if they had come one after the other; where anything stands in the way of one,
+//! the transaction is undone and each is tried by itself.
 
 use super::answer::Answer;
+use super::attempts::{Attempt, Locks};
+use super::queue::Outcome;
 use super::work::Work;
 use super::{Taken, TrackError, Tracker, Trouble};
-use crate::domain::ids;
-use futures_util::{StreamExt, TryStreamExt};
-use std::collections::{BTreeMap, BTreeSet};
-use uuid::Uuid;
-
-/// The most events of one transaction: whoever else wants to write waits for it.
-const TOGETHER: usize = 64;
-
-/// The most transactions of one delivery at the same time.
-const SIDE_BY_SIDE: usize = 4;
+use crate::storage::Error;
+use std::collections::BTreeMap;
 
 /// How often events are tried together with more locks, before each is tried by itself.
 const ATTEMPTS: u32 = 4;
-
-/// An event and its place in the delivery.
-type Placed<'a> = (usize, &'a Taken);
 
 impl Tracker {
     /// Tracks the events of one delivery, each as [`Tracker::track`] does, and answers them in
@@ -30,59 +21,46 @@ impl Tracker {
     ///
     /// # Errors
     /// As [`Tracker::track`]. Some events may be stored then: a repeat finds them.
-    pub async fn track_all(&self, taken: &[Taken]) -> Result<Vec<Answer>, TrackError> {
-        let mut by_tenant: BTreeMap<Uuid, Vec<Placed<'_>>> = BTreeMap::new();
-        for (place, one) in taken.iter().enumerate() {
-            by_tenant.entry(one.tenant.id).or_default().push((place, one));
-        }
-        let chunks = by_tenant.values().flat_map(|list| list.chunks(TOGETHER));
-        let answered: Vec<Vec<(usize, Answer)>> = futures_util::stream::iter(chunks)
-            .map(|chunk| self.together(chunk))
-            .buffered(SIDE_BY_SIDE)
-            .try_collect()
-            .await?;
-        let mut answered: Vec<(usize, Answer)> = answered.into_iter().flatten().collect();
-        answered.sort_by_key(|(place, _)| *place);
-        Ok(answered.into_iter().map(|(_, answer)| answer).collect())
-    }
-
-    async fn together(&self, chunk: &[Placed<'_>]) -> Result<Vec<(usize, Answer)>, TrackError> {
-        let none = BTreeMap::new();
-        let mut works = Vec::with_capacity(chunk.len());
-        for (_, taken) in chunk {
-            works.push(self.read(taken, ids::new(taken.received_at), &none, false));
-        }
-        let answers = match self.try_together(&works).await? {
-            Some(answers) => answers,
-            None => self.one_by_one(&works).await?,
+    pub async fn track_all(&self, taken: Vec<Taken>) -> Result<Vec<Answer>, TrackError> {
+        let read = |taken: Taken| {
+            let id = taken.event_id;
+            self.read(taken, id, BTreeMap::new(), false)
         };
-        Ok(chunk.iter().map(|(place, _)| *place).zip(answers).collect())
+        self.submit(taken.into_iter().map(read).collect()).await
     }
 
-    /// `None` when they have to be tried by themselves.
-    async fn try_together(&self, works: &[Work<'_>]) -> Result<Option<Vec<Answer>>, TrackError> {
-        if works.len() < 2 {
-            return Ok(None);
+    /// Writes events together where that can be, and says what became of each.
+    pub(super) async fn write_together(&self, works: &[Work]) -> Vec<Outcome> {
+        let all: Vec<&Work> = works.iter().collect();
+        let mut locked = Locks::default();
+        for work in works {
+            locked.add(work.taken.tenant.id, work.locks());
         }
-        let mut locked: BTreeSet<String> = works.iter().flat_map(Work::locks).collect();
         for _ in 0..ATTEMPTS {
-            match self.attempt(works, &locked).await {
-                Ok(answers) => return Ok(Some(answers)),
-                Err(Trouble::Relock(more)) => locked.extend(more),
+            if works.len() < 2 {
+                break;
+            }
+            match self.attempt(&all, &locked).await {
+                Ok(Attempt::Done(outcomes)) => return outcomes,
+                Ok(Attempt::Relock(more)) => locked.extend(more),
                 Err(Trouble::Storage(error)) if error.is_unavailable() => {
-                    return Err(TrackError::Unavailable(error));
+                    return unavailable(error, works.len());
                 }
-                Err(Trouble::Storage(_) | Trouble::Track(_)) => return Ok(None),
+                Err(_) => break,
             }
         }
-        Ok(None)
-    }
-
-    async fn one_by_one(&self, works: &[Work<'_>]) -> Result<Vec<Answer>, TrackError> {
-        let mut answers = Vec::with_capacity(works.len());
+        let mut outcomes = Vec::with_capacity(works.len());
         for work in works {
-            answers.push(self.run(work).await?);
+            outcomes.push(self.run(work).await);
         }
-        Ok(answers)
+        outcomes
     }
+}
+
+/// The same failure for each of them.
+fn unavailable(error: Error, count: usize) -> Vec<Outcome> {
+    let others = (1..count).map(|_| Err(TrackError::Unavailable(error.same_again())));
+    let mut outcomes: Vec<Outcome> = others.collect();
+    outcomes.push(Err(TrackError::Unavailable(error)));
+    outcomes
 }

@@ -53,6 +53,9 @@ pub enum Denied {
     /// There is no such booking any more.
     #[error("there is no such booking")]
     Gone,
+    /// Of a booking whose person was erased only the states are changed.
+    #[error("the booking's client was erased: only its status and paymentStatus can be changed")]
+    Erased,
     /// It is not the version that the change is meant for.
     #[error("the booking has changed since it was read")]
     Changed,
@@ -136,19 +139,22 @@ impl Tracker {
         terms: Terms,
     ) -> Result<Uuid, TrackError> {
         let item = api::written(kind, told, by.request).map_err(|_| unreadable())?;
+        let received_at = self.clock.now();
         let taken = Taken {
+            event_id: ids::new(received_at),
+            queued: false,
             tenant: Arc::clone(&by.tenant),
             connection_id: None,
             source: api::BY_HAND,
             item,
             path: api::BY_HAND.path().to_owned(),
             headers: "{}".to_owned(),
-            received_at: self.clock.now(),
+            received_at,
             map: None,
             held: None,
         };
-        let none = BTreeMap::new();
-        let mut work = self.read(&taken, ids::new(taken.received_at), &none, false);
+        let id = taken.event_id;
+        let mut work = self.read(taken, id, BTreeMap::new(), false);
         work.terms = terms;
         let answer = self.run(&work).await?;
         answer.booking_id.ok_or_else(unreadable)
@@ -310,7 +316,7 @@ fn same_again(gathered: &Gathered, fresh: &[Sighting], booking: &Resolved, set: 
 }
 
 /// The step that a booking can't take from where it stands.
-fn forbidden(row: &BookingRow, set: &Edited) -> Option<Denied> {
+pub(super) fn forbidden(row: &BookingRow, set: &Edited) -> Option<Denied> {
     let from: BookingStatus = row.status.parse().ok()?;
     let paid: PaymentStatus = row.payment_status.parse().ok()?;
     let moved = set.appointment_date_time.is_some_and(|start| start != row.booking_at);

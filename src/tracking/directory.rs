@@ -1,13 +1,18 @@
 //! Who may deliver what: tenants and connections, held in memory and kept fresh.
 
+use super::spool::Slot;
+use crate::auth::Keyring;
 use crate::clock::Clock;
 use crate::domain::tenant::TenantSettings;
 use crate::sources::fieldmap::FieldMap;
-use crate::storage::connections::{self, ConnectionRow, Purpose};
+use crate::storage::connections::{self, AccountRow, ConnectionRow, Purpose, SecretRow};
 use crate::storage::seal::MasterKey;
-use crate::storage::{self, Db, installation, tenants};
+use crate::storage::tenants::{self, TenantRow};
+use crate::storage::tokens::{self, LiveToken};
+use crate::storage::{self, Db, installation};
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, RwLock};
 use uuid::Uuid;
@@ -65,6 +70,8 @@ pub struct Directory {
     tenants: BTreeMap<Uuid, Arc<TenantSettings>>,
     slugs: BTreeMap<String, Uuid>,
     connections: Vec<Connection>,
+    /// Who may ask.
+    pub keyring: Keyring,
     /// Secrets that could not be opened: sealed under another key, or changed.
     pub unreadable: usize,
 }
@@ -100,14 +107,26 @@ pub struct Registry {
     db: Db,
     key: MasterKey,
     clock: Clock,
+    spool: Slot,
     current: RwLock<Option<Arc<Directory>>>,
 }
 
+/// The rows that a directory is made of; secrets are sealed in them.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    version: i64,
+    tenants: Vec<TenantRow>,
+    accounts: Vec<AccountRow>,
+    secrets: Vec<SecretRow>,
+    connections: Vec<ConnectionRow>,
+    tokens: Vec<LiveToken>,
+}
+
 impl Registry {
-    /// An empty registry: [`Registry::refresh`] fills it.
+    /// An empty registry: [`Registry::refresh`] fills it. What it reads is kept in the spool too.
     #[must_use]
-    pub fn new(db: Db, key: MasterKey, clock: Clock) -> Self {
-        Self { db, key, clock, current: RwLock::new(None) }
+    pub fn new(db: Db, key: MasterKey, clock: Clock, spool: Slot) -> Self {
+        Self { db, key, clock, spool, current: RwLock::new(None) }
     }
 
     /// The directory as last read; `None` before the first time.
@@ -126,23 +145,78 @@ impl Registry {
         if self.current().is_some_and(|current| current.version == version) {
             return Ok(());
         }
-        let fresh = self.load(&mut reader.conn(), version).await?;
+        self.load(&mut reader.conn(), version).await
+    }
+
+    /// Reads the directory again, changed or not, and keeps it in the spool.
+    ///
+    /// # Errors
+    /// When the database fails: the last directory stays.
+    pub async fn reload(&self) -> storage::Result<()> {
+        let mut reader = self.db.reader().await?;
+        let version = installation::registry_version(&mut reader.conn()).await?;
+        self.load(&mut reader.conn(), version).await
+    }
+
+    async fn load(&self, conn: &mut storage::Conn<'_>, version: i64) -> storage::Result<()> {
+        let read = self.read(conn, version).await?;
+        self.save(serde_json::to_string(&read)).await;
+        self.take(read)
+    }
+
+    /// Takes the directory into use that the spool kept; false where it kept none.
+    ///
+    /// # Errors
+    /// When it can't be read, or was sealed under another key.
+    pub async fn restore(&self) -> storage::Result<bool> {
+        let Some(spool) = self.spool.get() else { return Ok(false) };
+        let Some(text) = spool.directory(&self.key).await? else { return Ok(false) };
+        let unread = |_| storage::Error::Inconsistent { table: "directory", column: "sealed" };
+        self.take(serde_json::from_slice(&text).map_err(unread)?)?;
+        Ok(true)
+    }
+
+    async fn read(&self, conn: &mut storage::Conn<'_>, version: i64) -> storage::Result<Kept> {
+        let now = self.clock.now();
+        Ok(Kept {
+            version,
+            tenants: tenants::list(conn).await?,
+            accounts: connections::list_accounts(conn).await?,
+            secrets: connections::list_secrets(conn, now).await?,
+            connections: connections::list(conn).await?,
+            tokens: tokens::list_live(conn, now).await?,
+        })
+    }
+
+    /// Keeps the directory for a start while the database is away.
+    async fn save(&self, kept: serde_json::Result<String>) {
+        let Some(spool) = self.spool.get() else { return };
+        let saved = match kept {
+            Ok(text) => spool.save_directory(&self.key, &text).await.map_err(|e| e.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        if let Err(error) = saved {
+            tracing::error!(error, "tenants and connections could not be kept in the spool");
+        }
+    }
+
+    fn take(&self, kept: Kept) -> storage::Result<()> {
+        let fresh = self.directory(kept)?;
         if let Ok(mut current) = self.current.write() {
             *current = Some(Arc::new(fresh));
         }
         Ok(())
     }
 
-    async fn load(&self, conn: &mut storage::Conn<'_>, version: i64) -> storage::Result<Directory> {
-        let mut directory = Directory { version, ..Directory::default() };
-        for row in tenants::list(conn).await?.iter().filter(|row| row.status == "active") {
+    fn directory(&self, kept: Kept) -> storage::Result<Directory> {
+        let Kept { version, tenants, accounts, secrets, connections, tokens } = kept;
+        let keyring = Keyring::new(tokens);
+        let mut directory = Directory { version, keyring, ..Directory::default() };
+        for row in tenants.iter().filter(|row| row.status == "active") {
             directory.slugs.insert(row.slug.clone(), row.id);
             directory.tenants.insert(row.id, Arc::new(row.settings()?));
         }
-        let accounts = connections::list_accounts(conn).await?;
-        let secrets = connections::list_secrets(conn, self.clock.now()).await?;
-        let rows = connections::list(conn).await?;
-        for row in rows.into_iter().filter(|row| row.status == "active") {
+        for row in connections.into_iter().filter(|row| row.status == "active") {
             let own = accounts.iter().filter(|a| a.connection_id == row.id);
             let mut connection = Connection {
                 id: row.id,
@@ -163,12 +237,7 @@ impl Registry {
     }
 
     /// A secret that can't be opened leaves its connection without it: refused, never let through.
-    fn add_secret(
-        &self,
-        connection: &mut Connection,
-        row: &connections::SecretRow,
-        unreadable: &mut usize,
-    ) {
+    fn add_secret(&self, connection: &mut Connection, row: &SecretRow, unreadable: &mut usize) {
         let text = row.open(&self.key).ok().and_then(|bytes| String::from_utf8(bytes).ok());
         let Some(text) = text else {
             tracing::error!(connection = %connection.public_id, "a secret can't be opened");

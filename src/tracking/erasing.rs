@@ -1,12 +1,16 @@
 //! Forgetting a person, under the locks of everything they are known by.
 
-use super::gather::read_identity;
+use super::gather::{context_lock, read_identity, reference_lock};
 use super::hand::{By, Refused, note};
+use super::{again, erased as later};
 use crate::domain::person::Identity;
 use crate::domain::traces::Traces;
+use crate::sources;
+use crate::storage::erased::{self, Told};
 use crate::storage::erasure::{self, Gone, Person};
-use crate::storage::{Conn, Db, Error, clients, locks};
-use chrono::TimeDelta;
+use crate::storage::seal::MasterKey;
+use crate::storage::{Conn, Db, Error, clients, events, inbox, locks};
+use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::BTreeSet;
 use uuid::Uuid;
 
@@ -19,42 +23,101 @@ const ON_ITS_WAY: TimeDelta = TimeDelta::minutes(2);
 ///
 /// # Errors
 /// [`Refused`].
-pub async fn erase(db: &Db, by: &By, client: Uuid, gone: Gone<'_>) -> Result<(), Refused> {
+pub async fn erase(
+    db: &Db,
+    key: &MasterKey,
+    by: &By,
+    client: Uuid,
+    gone: Gone<'_>,
+) -> Result<(), Refused> {
     let mut reader = db.reader().await?;
-    let seen = person(&mut reader.conn(), by.tenant, client).await?;
-    let nil = Uuid::nil();
-    let found = erasure::events_naming(&mut reader.conn(), by.tenant, &seen.traces, nil).await?;
+    let conn = &mut reader.conn();
+    let seen = person(conn, by.tenant, client).await?;
+    let found = Found::behind(conn, by.tenant, &seen, Uuid::nil()).await?;
+    let locked = locks(&seen, &told_of(conn, by.tenant, &seen).await?);
     drop(reader);
     let mut tx = db.begin().await?;
     let conn = &mut tx.conn();
-    let keys: Vec<String> = seen.identities.iter().map(Identity::key).collect();
-    locks::lock(conn, by.tenant, &keys).await?;
+    locks::lock(conn, by.tenant, &locked).await?;
     let person = person(conn, by.tenant, client).await?;
-    let found = if person.traces == seen.traces {
-        let since = by.now - ON_ITS_WAY;
-        let mut found = found;
-        found.extend(late(conn, by.tenant, &person, since).await?);
-        found
-    } else {
-        // They became known by something else in between.
-        erasure::events_naming(conn, by.tenant, &person.traces, nil).await?
-    };
-    erasure::erase(conn, by.tenant, &person, found, gone, by.now).await?;
+    let mut events = erasure::events_of(conn, by.tenant, &person).await?;
+    // They may have become known by something else in between.
+    let is_same = person.traces == seen.traces;
+    let since = if is_same { first_of(by.now - ON_ITS_WAY) } else { Uuid::nil() };
+    let late = Found::behind(conn, by.tenant, &person, since).await?;
+    events.extend(found.events.union(&late.events).copied());
+    inbox::empty(conn, &found.inbox.union(&late.inbox).copied().collect()).await?;
+    let mut told = told_of(conn, by.tenant, &person).await?;
+    told.contexts.extend(contexts(conn, by.tenant, &person, &events).await?);
+    erased::insert(conn, by.tenant, &later::hashes(key, &told), by.now).await?;
+    erasure::erase(conn, by.tenant, &person, events, gone, by.now).await?;
     note(conn, by, client, "client.erased", None).await?;
     tx.commit().await?;
+    match db.cut_log().await {
+        Ok(true) => {}
+        Ok(false) => tracing::info!("the log still holds what was erased until it is next cut off"),
+        Err(error) => tracing::warn!(%error, "the log could not be cut off"),
+    }
     Ok(())
 }
 
-/// Events that arrived while the others were looked through.
-async fn late(
+/// Events in whose text the person stands.
+struct Found {
+    events: BTreeSet<Uuid>,
+    /// Of those that belong to no tenant: any of them may be this one's.
+    inbox: BTreeSet<Uuid>,
+}
+
+impl Found {
+    /// Those behind an id, oldest first.
+    async fn behind(
+        conn: &mut Conn<'_>,
+        tenant: Uuid,
+        person: &Person,
+        after: Uuid,
+    ) -> Result<Self, Error> {
+        let events = erasure::events_naming(conn, tenant, &person.traces, after).await?;
+        let inbox = inbox::naming(conn, &person.traces, after).await?;
+        Ok(Self { events, inbox })
+    }
+}
+
+/// Before every id that was made since.
+fn first_of(since: DateTime<Utc>) -> Uuid {
+    Uuid::from_u128(u128::try_from(since.timestamp_millis()).unwrap_or(0) << 80)
+}
+
+async fn told_of(conn: &mut Conn<'_>, tenant: Uuid, person: &Person) -> Result<Told, Error> {
+    let keys: Vec<String> = person.identities.iter().map(Identity::key).collect();
+    erased::told_of(conn, tenant, person.client, &keys).await
+}
+
+/// What a delivery locks that tells of the person.
+fn locks(person: &Person, told: &Told) -> Vec<String> {
+    let known = person.identities.iter().map(Identity::key);
+    let contexts = told.contexts.iter().map(|context| context_lock(context));
+    let references = told.references.iter().map(|(_, id)| reference_lock(id));
+    known.chain(contexts).chain(references).collect()
+}
+
+/// The calls and messages that the events are of, but for those that tell of others alone.
+async fn contexts(
     conn: &mut Conn<'_>,
     tenant: Uuid,
     person: &Person,
-    since: chrono::DateTime<chrono::Utc>,
-) -> Result<BTreeSet<Uuid>, Error> {
-    let millis = u128::try_from(since.timestamp_millis()).unwrap_or(0);
-    let first = Uuid::from_u128(millis << 80);
-    erasure::events_naming(conn, tenant, &person.traces, first).await
+    events: &BTreeSet<Uuid>,
+) -> Result<BTreeSet<String>, Error> {
+    let mut contexts = BTreeSet::new();
+    for event in events {
+        let Some(row) = events::find(conn, tenant, *event).await? else { continue };
+        let source = sources::api::find_teller(&row.source);
+        let item = source.and_then(|source| again::item(source, &row).ok());
+        let Some(context) = item.and_then(|item| item.context) else { continue };
+        if !erased::tells_of_others(conn, tenant, *event, person.client).await? {
+            contexts.insert(context);
+        }
+    }
+    Ok(contexts)
 }
 
 async fn person(conn: &mut Conn<'_>, tenant: Uuid, client: Uuid) -> Result<Person, Refused> {

@@ -115,14 +115,14 @@ fn target(sighting: &Sighting) -> Option<DateTime<Utc>> {
 }
 
 /// Every start that a sighting names: where its booking was, is, or is to be.
-fn starts(sighting: &Sighting) -> Vec<DateTime<Utc>> {
+pub(super) fn starts(sighting: &Sighting) -> Vec<DateTime<Utc>> {
     let told = telling(sighting).map(|t| t.appointment_date_time);
     let Keys { start_at, target_at, .. } = keys(sighting);
     start_at.into_iter().chain(told).chain(target_at).collect()
 }
 
 /// The call or message that a sighting was told in, and the one that its change names.
-fn contexts(sighting: &Sighting) -> impl Iterator<Item = String> {
+pub(super) fn contexts(sighting: &Sighting) -> impl Iterator<Item = String> {
     let named = match &sighting.says {
         Says::Change(change) => match &change.of {
             ChangeOf::Context(context) => Some(context.clone()),
@@ -137,13 +137,18 @@ fn contexts(sighting: &Sighting) -> impl Iterator<Item = String> {
 pub(super) fn names(sighting: &Sighting) -> BTreeSet<String> {
     let people = identities(sighting).into_iter().map(|i| i.key());
     let contexts = contexts(sighting).map(|c| context_lock(&c));
-    let reference = keys(sighting).external_key.map(|k| format!("reference:{k}"));
+    let reference = keys(sighting).external_key.map(|k| reference_lock(&k));
     people.chain(contexts).chain(reference).collect()
 }
 
 /// What is locked for a call or message.
 pub(super) fn context_lock(context: &str) -> String {
     format!("context:{context}")
+}
+
+/// What is locked for a reference.
+pub(super) fn reference_lock(reference: &str) -> String {
+    format!("reference:{reference}")
 }
 
 /// Reads, until nothing new turns up, the sightings that share an identity with the new ones, and

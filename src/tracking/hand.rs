@@ -136,6 +136,16 @@ pub(super) async fn make_locked(
     if let Some(other) = clients::find_by_identity(conn, by.tenant, &identity).await? {
         return Err(Refused::PhoneTaken(other));
     }
+    Ok(make_new(conn, by, new).await?)
+}
+
+/// Makes a client whose phone is locked and nobody's.
+pub(super) async fn make_new(
+    conn: &mut Conn<'_>,
+    by: &By,
+    new: &NewClient,
+) -> Result<ClientRow, Error> {
+    let identity = Identity::Phone(new.phone.clone());
     let lead = leads::find_open(conn, by.tenant, &identity).await?;
     let asked = lead.as_ref().map(|lead| (lead.first_interaction_at, lead.source.parse().ok()));
     let row = row_of(by, new, asked);

@@ -3,15 +3,17 @@
 //! Under the same locks as a delivery, some in each transaction, so that nobody waits long.
 
 use super::hand::{self, By, Change, Field, NewClient, Refused};
+use crate::domain::channel::TenantStatus;
 use crate::domain::ids;
 use crate::domain::person::Identity;
+use crate::domain::phone::Phone;
 use crate::storage::clients::{self, ClientRow, IdentityRow};
-use crate::storage::{Conn, Db, Error, audit, locks};
+use crate::storage::{Conn, Db, Error, audit, locks, tenants};
 use serde_json::json;
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use uuid::Uuid;
 
-/// How many rows a transaction has; those of one phone stay together.
+/// How many phones a transaction has.
 const AT_ONCE: usize = 100;
 
 /// How often a transaction that met another is run again.
@@ -36,41 +38,111 @@ impl Counts {
     }
 }
 
+/// What all rows of one phone say together.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// The client as the table has it.
+    client: NewClient,
+    /// How many rows said something that none before said.
+    telling: u64,
+    /// How many only repeated.
+    repeating: u64,
+}
+
+/// Rows, each phone's as one: the last cell that is filled holds, and the same table again finds
+/// everything as it is.
+#[derive(Default)]
+pub struct Folded {
+    rows: Vec<Row>,
+    places: HashMap<Phone, usize>,
+}
+
+impl Folded {
+    /// Lays a row over those of the same phone.
+    pub fn add(&mut self, row: NewClient) {
+        let place = *self.places.entry(row.phone.clone()).or_insert(self.rows.len());
+        let Some(known) = self.rows.get_mut(place) else {
+            self.rows.push(Row { client: row, telling: 1, repeating: 0 });
+            return;
+        };
+        if lay(&mut known.client, row) {
+            known.telling += 1;
+        } else {
+            known.repeating += 1;
+        }
+    }
+
+    /// The rows, in the order of their first.
+    #[must_use]
+    pub fn into_rows(self) -> Vec<Row> {
+        self.rows
+    }
+}
+
+/// Takes over what another row says of the same phone; false when that is so already.
+fn lay(known: &mut NewClient, row: NewClient) -> bool {
+    fn over<T: PartialEq>(known: &mut Option<T>, said: Option<T>) -> bool {
+        let differs = said.is_some() && *known != said;
+        if differs {
+            *known = said;
+        }
+        differs
+    }
+    let laid = [
+        over(&mut known.first_name, row.first_name),
+        over(&mut known.last_name, row.last_name),
+        over(&mut known.email, row.email),
+        over(&mut known.source, row.source),
+        over(&mut known.first_interaction_at, row.first_interaction_at),
+        over(&mut known.first_booking_at, row.first_booking_at),
+        over(&mut known.status, row.status),
+    ];
+    laid.contains(&true)
+}
+
+/// Why an import did not come to its end, and what was done until then.
+#[derive(Debug)]
+pub struct Stopped {
+    /// What was done.
+    pub done: Counts,
+    /// The database's failure; `None` when the tenant is being deleted, or was disabled.
+    pub error: Option<Error>,
+}
+
 /// Makes or changes the client of each row, by its phone. What a row leaves out stays. A dry run
 /// does the same, and undoes it.
 ///
 /// # Errors
-/// When the database fails: what was done until then stays, and the same again goes on.
-pub async fn import(db: &Db, by: &By, rows: &[NewClient], is_dry: bool) -> Result<Counts, Error> {
-    let mut counts = Counts::default();
-    for some in together(rows) {
-        counts.add(retried(db, by, &some, is_dry).await?);
+/// [`Stopped`]: what was done until then stays, and the same again goes on.
+pub async fn import(db: &Db, by: &By, rows: &[Row], is_dry: bool) -> Result<Counts, Stopped> {
+    let mut done = Counts::default();
+    for some in rows.chunks(AT_ONCE) {
+        match retried(db, by, some, is_dry).await {
+            Ok(Some(counts)) => done.add(counts),
+            Ok(None) => return Err(Stopped { done, error: None }),
+            Err(error) => {
+                let is_gone = is_gone(db, by.tenant).await.unwrap_or(false);
+                return Err(Stopped { done, error: Some(error).filter(|_| !is_gone) });
+            }
+        }
     }
     if !is_dry {
-        note(db, by, counts).await?;
+        note(db, by, done).await.map_err(|error| Stopped { done, error: Some(error) })?;
     }
-    Ok(counts)
+    Ok(done)
 }
 
-/// The rows in groups of about [`AT_ONCE`], all rows of one phone in the same.
-fn together(rows: &[NewClient]) -> Vec<Vec<&NewClient>> {
-    let mut places: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut groups: Vec<Vec<&NewClient>> = vec![Vec::new()];
-    for row in rows {
-        let last = groups.len() - 1;
-        let is_full = groups.last().is_some_and(|group| group.len() >= AT_ONCE);
-        let place = places.entry(row.phone.as_str()).or_insert(last + usize::from(is_full));
-        if *place > last {
-            groups.push(Vec::new());
-        }
-        if let Some(group) = groups.get_mut(*place) {
-            group.push(row);
-        }
-    }
-    groups
+async fn is_gone(db: &Db, tenant: Uuid) -> Result<bool, Error> {
+    let mut reader = db.reader().await?;
+    Ok(!is_active(&mut reader.conn(), tenant).await?)
 }
 
-async fn retried(db: &Db, by: &By, rows: &[&NewClient], is_dry: bool) -> Result<Counts, Error> {
+async fn is_active(conn: &mut Conn<'_>, tenant: Uuid) -> Result<bool, Error> {
+    let row = tenants::find(conn, &tenant.to_string()).await?;
+    Ok(row.is_some_and(|row| row.status == TenantStatus::Active.as_str()))
+}
+
+async fn retried(db: &Db, by: &By, rows: &[Row], is_dry: bool) -> Result<Option<Counts>, Error> {
     let mut attempt = 1;
     loop {
         match some(db, by, rows, is_dry).await {
@@ -80,35 +152,44 @@ async fn retried(db: &Db, by: &By, rows: &[&NewClient], is_dry: bool) -> Result<
     }
 }
 
-async fn some(db: &Db, by: &By, rows: &[&NewClient], is_dry: bool) -> Result<Counts, Error> {
+/// `None` when the tenant takes nothing any more.
+async fn some(db: &Db, by: &By, rows: &[Row], is_dry: bool) -> Result<Option<Counts>, Error> {
     let mut tx = db.begin().await?;
     let conn = &mut tx.conn();
+    if !is_active(conn, by.tenant).await? {
+        return Ok(None);
+    }
     lock(conn, by.tenant, rows).await?;
     let mut counts = Counts::default();
     for row in rows {
-        let identity = Identity::Phone(row.phone.clone());
+        let identity = Identity::Phone(row.client.phone.clone());
         let Some(client) = clients::find_by_identity(conn, by.tenant, &identity).await? else {
-            hand::make_locked(conn, by, row).await.map_err(failure)?;
-            counts.created += 1;
+            hand::make_new(conn, by, &row.client).await?;
+            let (created, updated, unchanged) = (1, row.telling - 1, row.repeating);
+            counts.add(Counts { created, updated, unchanged });
             continue;
         };
-        if update(conn, by, client, row).await? {
-            counts.updated += 1;
+        let (telling, repeating) = (row.telling, row.repeating);
+        counts.add(if update(conn, by, client, &row.client).await? {
+            Counts { updated: telling, unchanged: repeating, ..Counts::default() }
         } else {
-            counts.unchanged += 1;
-        }
+            Counts { unchanged: telling + repeating, ..Counts::default() }
+        });
     }
     if !is_dry {
         tx.commit().await?;
     }
-    Ok(counts)
+    Ok(Some(counts))
 }
 
 /// Locks the phones of the rows, and everything that their clients are known by.
-async fn lock(conn: &mut Conn<'_>, tenant: Uuid, rows: &[&NewClient]) -> Result<(), Error> {
+async fn lock(conn: &mut Conn<'_>, tenant: Uuid, rows: &[Row]) -> Result<(), Error> {
+    if !locks::are_taken_by_name(conn) {
+        return Ok(());
+    }
     let mut keys = Vec::new();
     for row in rows {
-        let identity = Identity::Phone(row.phone.clone());
+        let identity = Identity::Phone(row.client.phone.clone());
         keys.push(identity.key());
         if let Some(client) = clients::find_by_identity(conn, tenant, &identity).await? {
             let known = clients::list_identities(conn, tenant, client).await?;

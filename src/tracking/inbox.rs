@@ -1,10 +1,10 @@
 //! Events that belong to no tenant.
 
 use super::answer::Answer;
+use super::attempts::ATTEMPTS;
 use super::intake::InboxTaken;
 use super::outcome::Decided;
-use super::{ATTEMPTS, TrackError, Tracker};
-use crate::domain::ids;
+use super::{TrackError, Tracker};
 use crate::storage::{self, Error, events, inbox};
 use std::collections::BTreeMap;
 
@@ -25,10 +25,16 @@ impl Tracker {
         self.try_inbox(taken).await.map_err(TrackError::Unavailable)
     }
 
+    /// What makes a repeat of it one, and the hash of its bytes.
+    pub(super) fn inbox_hashes(&self, taken: &InboxTaken) -> (String, String) {
+        let body_hash = self.key.hash(&[b"body", &taken.item.raw]);
+        let source = taken.source.name().as_bytes();
+        (self.key.hash(&[b"inbox", source, body_hash.as_bytes()]), body_hash)
+    }
+
     async fn try_inbox(&self, taken: &InboxTaken) -> storage::Result<Answer> {
-        let (item, id) = (&taken.item, ids::new(taken.received_at));
-        let body_hash = self.key.hash(&[b"body", &item.raw]);
-        let key = self.key.hash(&[b"inbox", taken.source.name().as_bytes(), body_hash.as_bytes()]);
+        let (item, id) = (&taken.item, taken.event_id);
+        let (key, body_hash) = self.inbox_hashes(taken);
         let mut tx = self.db.begin().await?;
         if let Some(known) = inbox::find_by_key(&mut tx.conn(), &key).await? {
             let bad = |_| Error::Inconsistent { table: "platform_inbox", column: "answer" };

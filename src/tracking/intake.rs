@@ -3,9 +3,12 @@
 use super::answer::Answer;
 use super::directory::{Directory, Registry};
 use super::route::{Route, route, sole_tenant};
+use super::spool::{Slot, Spool};
+use super::store::{Placed, Store};
 use super::vouch::vouch;
 use super::{Taken, TrackError, Tracker, can_correct};
 use crate::auth::Access;
+use crate::domain::ids;
 use crate::domain::problem::Problem;
 use crate::domain::sighting::Rank;
 use crate::domain::tenant::TenantSettings;
@@ -97,6 +100,7 @@ impl From<TrackError> for Refusal {
         match error {
             TrackError::KeyReused { event_id } => Self::KeyReused(event_id),
             TrackError::Denied(denied) => Self::Unavailable(Some(Box::new(denied))),
+            TrackError::Busy => Self::Unavailable(None),
             TrackError::Unavailable(cause) => Self::Unavailable(Some(Box::new(cause))),
         }
     }
@@ -105,14 +109,15 @@ impl From<TrackError> for Refusal {
 /// Takes deliveries: verifies, routes, tracks.
 pub struct Intake {
     registry: Arc<Registry>,
-    tracker: Tracker,
+    store: Store,
 }
 
 impl Intake {
-    /// An intake that asks `registry` and gives to `tracker`.
+    /// An intake that asks `registry` and gives to `tracker`, or to the spool once there is one
+    /// and the database is away.
     #[must_use]
-    pub fn new(registry: Arc<Registry>, tracker: Tracker) -> Self {
-        Self { registry, tracker }
+    pub fn new(registry: Arc<Registry>, tracker: Tracker, spool: Slot) -> Self {
+        Self { registry, store: Store::new(tracker, spool) }
     }
 
     /// Verifies a delivery, routes each of its events to its tenant, and tracks them.
@@ -166,22 +171,44 @@ impl Intake {
         Ok(fits(&*self.latest().await?))
     }
 
+    /// The directory as last read, while the database is known to be away: what stands in for it.
+    #[must_use]
+    pub fn directory_instead(&self) -> Option<Arc<Directory>> {
+        let is_away = self.store.spool().is_some_and(Spool::is_taking);
+        self.registry.current().filter(|_| is_away)
+    }
+
+    /// The same, for somebody who has just found the database away.
+    #[must_use]
+    pub fn directory_after_failure(&self) -> Option<Arc<Directory>> {
+        self.store.spool()?.trip(&"it does not answer");
+        self.directory_instead()
+    }
+
     async fn directory(&self) -> Result<Arc<Directory>, Refusal> {
         if let Some(directory) = self.registry.current() {
             return Ok(directory);
         }
-        let first = self.registry.refresh().await;
-        first.map_err(|error| Refusal::Unavailable(Some(Box::new(error))))?;
+        self.refresh().await?;
         self.registry.current().ok_or(Refusal::Unavailable(None))
     }
 
     /// The directory read again: a connection may have been made or rotated a moment ago, here or
     /// by another instance. With the database away the last one stands.
     async fn latest(&self) -> Result<Arc<Directory>, Refusal> {
-        if let Err(error) = self.registry.refresh().await {
+        if let Err(error) = self.refresh().await {
             tracing::warn!(%error, "tenants and connections could not be read again");
         }
         self.directory().await
+    }
+
+    /// Reads the directory again, unless the database is known to be away.
+    async fn refresh(&self) -> Result<(), Refusal> {
+        if self.store.spool().is_some_and(Spool::is_taking) {
+            return Err(Refusal::Unavailable(None));
+        }
+        let read = self.registry.refresh().await;
+        read.map_err(|error| Refusal::Unavailable(Some(Box::new(error))))
     }
 
     /// Tracks every event where it belongs, and answers in their order.
@@ -191,20 +218,8 @@ impl Intake {
         incoming: &Incoming,
         routed: Vec<(Item, Route)>,
     ) -> Result<Vec<Answer>, Refusal> {
-        let (mut answers, mut taken) = (Vec::with_capacity(routed.len()), Vec::new());
-        for (item, route) in routed {
-            let answer = match placed(directory, incoming, item, route) {
-                Placed::Nowhere => Some(Answer::ignored("not_this_account", None)),
-                Placed::Inbox(one) => Some(self.tracker.keep_in_inbox(&one).await?),
-                Placed::Tenant(one) => {
-                    taken.push(one);
-                    None
-                }
-            };
-            answers.push(answer);
-        }
-        let mut tracked = self.tracker.track_all(&taken).await?.into_iter();
-        Ok(answers.into_iter().filter_map(|known| known.or_else(|| tracked.next())).collect())
+        let place = |(item, route)| placed(directory, incoming, item, route);
+        self.store.all(routed.into_iter().map(place).collect()).await
     }
 
     /// Keeps a verified body that is no delivery of its source, and answers as its callers expect.
@@ -234,16 +249,6 @@ impl Intake {
     }
 }
 
-/// Where an event goes.
-enum Placed {
-    /// To nobody: it is another's.
-    Nowhere,
-    /// To the platform's inbox.
-    Inbox(InboxTaken),
-    /// To a tenant.
-    Tenant(Taken),
-}
-
 fn placed(directory: &Directory, incoming: &Incoming, item: Item, route: Route) -> Placed {
     let (tenant, connection_id, held) = match route {
         Route::Ignored => return Placed::Nowhere,
@@ -253,6 +258,8 @@ fn placed(directory: &Directory, incoming: &Incoming, item: Item, route: Route) 
     };
     let connection = connection_id.and_then(|id| directory.connection(id));
     Placed::Tenant(Taken {
+        event_id: ids::new(incoming.received_at),
+        queued: false,
         tenant,
         connection_id,
         map: connection.and_then(|c| c.map.clone()),
@@ -299,7 +306,10 @@ fn is_settled(routed: &Result<Routed, Refusal>) -> bool {
 }
 
 /// An event for the platform's inbox.
+#[derive(Clone)]
 pub struct InboxTaken {
+    /// The id it is stored under.
+    pub event_id: Uuid,
     /// The connection that verified it.
     pub connection_id: Option<Uuid>,
     /// Where it comes from.
@@ -314,6 +324,7 @@ pub struct InboxTaken {
 
 fn inbox_taken(incoming: &Incoming, item: Item, connection_id: Option<Uuid>) -> InboxTaken {
     InboxTaken {
+        event_id: ids::new(incoming.received_at),
         connection_id,
         source: incoming.source,
         item,
@@ -328,6 +339,7 @@ fn malformed_item(body: &[u8]) -> Item {
         account: None,
         tenant: None,
         key: DeliveryKey::BodyForAnHour,
+        context: None,
         occurred_at: None,
         rank: Rank::Message,
         raw: body.to_vec(),

@@ -18,20 +18,27 @@ pub mod people;
 pub mod provenance;
 pub mod resolve;
 pub mod seeding;
+pub mod spool;
 
 mod accounts;
+mod ahead;
 mod asked;
+mod attempts;
 mod batch;
 mod clashes;
 mod draft;
+mod erased;
 mod gather;
+mod hand_erased;
 mod inbox;
 mod outcome;
 mod people_rows;
+mod queue;
 mod repeat;
 mod reworded;
 mod route;
 mod settle;
+mod store;
 mod tallies;
 mod vouch;
 mod work;
@@ -39,33 +46,34 @@ mod write;
 
 use crate::clock::Clock;
 use crate::domain::channel::EventStatus;
-use crate::domain::ids;
 use crate::domain::sighting::Sighting;
 use crate::domain::tenant::TenantSettings;
 use crate::sources::fieldmap::FieldMap;
 use crate::sources::{Item, Manners, Source};
 use crate::storage::seal::MasterKey;
-use crate::storage::{self, Conn, Db, Error, events, leads, locks};
+use crate::storage::{self, Conn, Db, Error, events, leads};
 use answer::{Answer, BookingAnswer};
 use by_hand::Denied;
 use chrono::{DateTime, Utc};
 use gather::{Stopped, gather};
 use outcome::Decided;
+use queue::Queue;
 use repeat::Repeat;
 use resolve::Resolution;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use tokio::runtime::Handle;
 use uuid::Uuid;
 use work::{Work, told_at};
 use write::{Plan, Write};
 
-/// How often a transaction that met another is run again before it counts as failed.
-const ATTEMPTS: u32 = 12;
-
 /// One event, verified and routed to its tenant.
 #[derive(Clone)]
 pub struct Taken {
+    /// The id it is stored under, wherever that is: in the database, or first in the spool.
+    pub event_id: Uuid,
+    /// True when its caller was answered `queued` and is gone: nobody can correct it any more.
+    pub queued: bool,
     /// Whose it is.
     pub tenant: Arc<TenantSettings>,
     /// The connection that verified it; `None` when a token did.
@@ -92,6 +100,9 @@ pub enum TrackError {
     /// The database is away: nothing is stored, the caller is to come again.
     #[error("the database is not available")]
     Unavailable(#[source] Error),
+    /// More events wait than can be kept in memory: the caller is to come again.
+    #[error("too many deliveries wait to be stored")]
+    Busy,
     /// The caller's own key was used before with another body.
     #[error("this key was used before with another body")]
     KeyReused {
@@ -109,13 +120,20 @@ pub struct Tracker {
     db: Db,
     key: MasterKey,
     clock: Clock,
+    queue: Queue,
+    runtime: Handle,
 }
 
 impl Tracker {
-    /// A tracker on this database; `key` hashes delivery keys.
+    /// A tracker on this database; `key` hashes delivery keys. It writes on the runtime in which
+    /// it is made.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
     #[must_use]
     pub fn new(db: Db, key: MasterKey, clock: Clock) -> Self {
-        Self { db, key, clock }
+        let (queue, runtime) = (Queue::new(db.engine()), Handle::current());
+        Self { db, key, clock, queue, runtime }
     }
 
     /// Tracks one event: what it says is stored with it in one transaction, or it is kept with
@@ -123,11 +141,10 @@ impl Tracker {
     ///
     /// # Errors
     /// [`TrackError::Unavailable`] when nothing could be stored, [`TrackError::KeyReused`] when
-    /// the caller's key belongs to another body.
-    pub async fn track(&self, taken: &Taken) -> Result<Answer, TrackError> {
-        let none = BTreeMap::new();
-        let work = self.read(taken, ids::new(taken.received_at), &none, false);
-        self.run(&work).await
+    /// the caller's key belongs to another body, [`TrackError::Busy`] when too many wait.
+    pub async fn track(&self, taken: Taken) -> Result<Answer, TrackError> {
+        let answers = self.track_all(vec![taken]).await?;
+        answers.into_iter().next().ok_or(TrackError::Busy)
     }
 
     /// Reads a stored event again, with the fields that a person supplied, and tracks it under
@@ -137,110 +154,19 @@ impl Tracker {
     /// As [`Tracker::track`].
     pub async fn replay(
         &self,
-        taken: &Taken,
+        taken: Taken,
         event_id: Uuid,
-        overrides: &BTreeMap<String, String>,
+        overrides: BTreeMap<String, String>,
     ) -> Result<Answer, TrackError> {
         let work = self.read(taken, event_id, overrides, true);
         self.run(&work).await
-    }
-
-    /// Runs the transaction until it is through: again when another was in the way, and with
-    /// more locks when more turned out to be involved.
-    async fn run(&self, work: &Work<'_>) -> Result<Answer, TrackError> {
-        let mut locked = work.locks();
-        let mut failure = None;
-        for attempt in 0..ATTEMPTS {
-            match self.attempt(std::slice::from_ref(work), &locked).await {
-                Ok(answers) => {
-                    if let Some(answer) = answers.into_iter().next() {
-                        return Ok(answer);
-                    }
-                }
-                Err(Trouble::Relock(more)) => locked.extend(more),
-                Err(Trouble::Track(error)) => return Err(error),
-                Err(Trouble::Storage(error)) if error.is_unavailable() => {
-                    return Err(TrackError::Unavailable(error));
-                }
-                Err(Trouble::Storage(error)) if error.is_conflict() => {
-                    failure = Some(error);
-                    tokio::time::sleep(Duration::from_millis(2 << attempt.min(6))).await;
-                }
-                Err(Trouble::Storage(error)) => {
-                    failure = Some(error);
-                    break;
-                }
-            }
-        }
-        match failure {
-            // A person waits for the answer, and can write it again.
-            Some(error) if work.terms.by_hand() => Err(TrackError::Unavailable(error)),
-            failure => self.keep_failed(work, failure).await,
-        }
-    }
-
-    /// What says it can't be stored for good is kept raw, so that nothing acknowledged is lost.
-    async fn keep_failed(
-        &self,
-        work: &Work<'_>,
-        failure: Option<Error>,
-    ) -> Result<Answer, TrackError> {
-        let tenant = work.taken.tenant.id;
-        let cause = failure.as_ref().map(outcome::cause).unwrap_or_default();
-        tracing::error!(%tenant, event = %work.event_id, cause, "an event could not be tracked");
-        let decided = Decided::failed(work.event_id);
-        let stored = async {
-            let mut tx = self.db.begin().await?;
-            self.store_event(&mut tx.conn(), work, &decided, None).await?;
-            tx.commit().await
-        };
-        match stored.await {
-            Ok(()) => Ok(decided.answer),
-            Err(error) => Err(TrackError::Unavailable(error)),
-        }
-    }
-
-    /// Tracks events of one tenant in one transaction, each as if those before it had come alone.
-    async fn attempt(
-        &self,
-        works: &[Work<'_>],
-        locked: &BTreeSet<String>,
-    ) -> Result<Vec<Answer>, Trouble> {
-        let begun = Instant::now();
-        let mut tx = self.db.begin().await?;
-        let conn = &mut tx.conn();
-        if let Some(first) = works.first() {
-            let names: Vec<String> = locked.iter().cloned().collect();
-            locks::lock(conn, first.taken.tenant.id, &names).await?;
-        }
-        let (mut done, mut wanted) = (Vec::with_capacity(works.len()), BTreeSet::new());
-        for work in works {
-            match self.step(conn, work, locked).await {
-                Ok(step) => done.push(step),
-                // The others may want more as well: all of it is locked in the next attempt.
-                Err(Trouble::Relock(more)) => wanted.extend(more),
-                Err(trouble) => return Err(trouble),
-            }
-        }
-        if !wanted.is_empty() {
-            return Err(Trouble::Relock(wanted));
-        }
-        tx.commit().await?;
-        let answer = |(step, work): (Step, &Work<'_>)| match step {
-            Step::Known(answer) => answer,
-            Step::Decided(decided) => {
-                decided.log(work, begun.elapsed());
-                decided.answer
-            }
-        };
-        Ok(done.into_iter().zip(works).map(answer).collect())
     }
 
     /// One event, within the transaction: what its repeat is answered, or what it came to.
     async fn step(
         &self,
         conn: &mut Conn<'_>,
-        work: &Work<'_>,
+        work: &Work,
         locked: &BTreeSet<String>,
     ) -> Result<Step, Trouble> {
         let mut key = work.key_hash.as_deref();
@@ -253,6 +179,9 @@ impl Tracker {
                 Repeat::Again => key = None,
             }
         }
+        if let Some(answer) = self.of_erased(conn, work, key).await? {
+            return Ok(Step::Known(answer));
+        }
         let decided = self.decide_and_write(conn, work, key, locked).await?;
         Ok(Step::Decided(Box::new(decided)))
     }
@@ -260,7 +189,7 @@ impl Tracker {
     async fn decide_and_write(
         &self,
         conn: &mut Conn<'_>,
-        work: &Work<'_>,
+        work: &Work,
         key: Option<&str>,
         locked: &BTreeSet<String>,
     ) -> Result<Decided, Trouble> {
@@ -298,7 +227,7 @@ impl Tracker {
         write.settle_reviews(&work.contexts(), work.event_id, &mut decided.answer).await?;
         if let Some(lead) = lead {
             let (id, now) = (work.event_id, self.clock.now());
-            leads::count_interaction(conn, tenant, lead, id, told_at(work.taken), now).await?;
+            leads::count_interaction(conn, tenant, lead, id, told_at(&work.taken), now).await?;
         }
         work.terms.note(conn, tenant, decided.answer.booking_id, self.clock.now()).await?;
         Ok(decided)
@@ -308,7 +237,7 @@ impl Tracker {
     async fn keep_apart(
         &self,
         conn: &mut Conn<'_>,
-        work: &Work<'_>,
+        work: &Work,
         key: Option<&str>,
     ) -> Result<Decided, Trouble> {
         let decided = Decided::too_many(work.event_id);
@@ -319,12 +248,12 @@ impl Tracker {
     async fn store_event(
         &self,
         conn: &mut Conn<'_>,
-        work: &Work<'_>,
+        work: &Work,
         decided: &Decided,
         key: Option<&str>,
     ) -> storage::Result<()> {
-        let (taken, item) = (work.taken, &work.taken.item);
-        let row = decided.row(work.overrides)?;
+        let (taken, item) = (&work.taken, &work.taken.item);
+        let row = decided.row(&work.overrides)?;
         let now = self.clock.now();
         if work.again {
             return events::update(conn, taken.tenant.id, work.event_id, &row.outcome(), now).await;
@@ -372,13 +301,13 @@ impl From<Error> for Trouble {
 
 /// What became of the event, as far as its bookings decide it.
 fn decide(
-    work: &Work<'_>,
+    work: &Work,
     fresh: &[Sighting],
     kept: Vec<BookingAnswer>,
     resolution: &Resolution,
     plan: &Plan<'_>,
 ) -> Decided {
-    let mut decided = Decided::by(work.event_id, work.taken.source.manners(), &work.mapped);
+    let mut decided = Decided::by(work.event_id, work.taken.manners(), &work.mapped);
     let waiting = fresh.iter().filter_map(|s| resolution.waiting.get(&s.id).copied());
     let told = fresh.iter().filter_map(|s| plan.booking_of(s.id));
     let bookings = outcome::unique(kept.into_iter().chain(told));

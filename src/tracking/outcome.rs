@@ -187,7 +187,7 @@ impl Decided {
     }
 
     /// One line a booking that was confirmed and one a customer that was tracked: ids only.
-    pub(super) fn log(&self, work: &Work<'_>, took: Duration) {
+    pub(super) fn log(&self, work: &Work, took: Duration) {
         let (tenant, source) = (work.taken.tenant.id, work.taken.source.name());
         let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         let known = |b: &BookingAnswer| if b.is_new_client { "new" } else { "known" };

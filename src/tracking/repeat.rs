@@ -25,7 +25,7 @@ impl Tracker {
     pub(super) async fn known(
         &self,
         conn: &mut Conn<'_>,
-        work: &Work<'_>,
+        work: &Work,
     ) -> storage::Result<Option<events::KnownEvent>> {
         let tenant = work.taken.tenant.id;
         if work.again {
@@ -45,7 +45,7 @@ impl Tracker {
     }
 
     /// Says what a known event means for this delivery.
-    pub(super) fn repeat(work: &Work<'_>, known: &events::KnownEvent) -> Result<Repeat, Trouble> {
+    pub(super) fn repeat(work: &Work, known: &events::KnownEvent) -> Result<Repeat, Trouble> {
         let unreadable = Error::Inconsistent { table: "webhook_events", column: "answer" };
         let answer = || serde_json::from_str::<Answer>(&known.answer).map(Answer::repeated);
         if work.again {
@@ -68,7 +68,7 @@ impl Tracker {
     /// (answered second) and tells the others anew.
     pub(super) async fn fresh(
         conn: &mut Conn<'_>,
-        work: &Work<'_>,
+        work: &Work,
     ) -> storage::Result<(Vec<Sighting>, Vec<BookingAnswer>)> {
         if !work.again {
             return Ok((work.sightings.clone(), Vec::new()));

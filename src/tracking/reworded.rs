@@ -22,11 +22,7 @@ pub(super) fn reworded(mapped: &[Mapped]) -> Option<&Reworded> {
 
 /// True when something was told in the message whose words the event changes: a booking, a change
 /// to one, or what waits for a person.
-pub(super) async fn told_something(
-    conn: &mut Conn<'_>,
-    tenant: Uuid,
-    work: &Work<'_>,
-) -> Result<bool> {
+pub(super) async fn told_something(conn: &mut Conn<'_>, tenant: Uuid, work: &Work) -> Result<bool> {
     let Some(Reworded { context, .. }) = reworded(&work.mapped) else { return Ok(false) };
     let told = sightings::list(conn, tenant, &Lookup::Context(context.clone())).await?;
     if told.iter().any(|sighting| sighting.event_id != work.event_id) {

@@ -6,9 +6,10 @@ mod sample;
 
 pub use clean::Cleaned;
 
+use super::attempts::ATTEMPTS;
 use super::facts;
 use super::work::Work;
-use super::{ATTEMPTS, Step, Taken, Tracker, Trouble};
+use super::{Step, Taken, Tracker, Trouble};
 use crate::domain::booking::{ExternalClient, UnifiedBookingData};
 use crate::domain::channel::{BookingStatus, ClientStatus, InteractionKind};
 use crate::domain::ids;
@@ -134,8 +135,7 @@ impl Tracker {
         let mut client = None;
         for (booked_at, told) in &customer.bookings {
             let taken = taken(tenant, told.clone(), *booked_at, now)?;
-            let none = BTreeMap::new();
-            let work = self.read(&taken, ids::new(now), &none, false);
+            let work = self.read(taken, ids::new(now), BTreeMap::new(), false);
             let (booking, of) = self.tell(conn, &work, locked).await?;
             client = Some(of);
             seeds::insert(conn, tenant.id, Kind::Event, work.event_id, now).await?;
@@ -158,7 +158,7 @@ impl Tracker {
     async fn tell(
         &self,
         conn: &mut Conn<'_>,
-        work: &Work<'_>,
+        work: &Work,
         locked: &BTreeSet<String>,
     ) -> std::result::Result<(Uuid, Uuid), Trouble> {
         let answer = match self.step(conn, work, locked).await? {
@@ -175,12 +175,11 @@ impl Tracker {
         tenant: &Arc<TenantSettings>,
         now: DateTime<Utc>,
     ) -> std::result::Result<BTreeSet<String>, Trouble> {
-        let none = BTreeMap::new();
         let mut all = BTreeSet::new();
         for (booked_at, told) in sample::customers(tenant, now).into_iter().flat_map(|c| c.bookings)
         {
             let taken = taken(tenant, told, booked_at, now)?;
-            let work = self.read(&taken, ids::new(now), &none, false);
+            let work = self.read(taken, ids::new(now), BTreeMap::new(), false);
             all.extend(work.locks());
         }
         Ok(all)
@@ -225,6 +224,8 @@ fn taken(
     let mut item = item.map_err(|_| Trouble::Storage(unread))?;
     item.occurred_at = Some(booked_at);
     Ok(Taken {
+        event_id: ids::new(now),
+        queued: false,
         tenant: Arc::clone(tenant),
         connection_id: None,
         source: BY_HAND,

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// What a booking counts for; nothing once it is cancelled or missed.
-fn worth(row: &BookingRow, currency: Currency) -> Tally {
+pub(super) fn worth(row: &BookingRow, currency: Currency) -> Tally {
     let called_off = [BookingStatus::Cancelled, BookingStatus::NoShow].map(BookingStatus::as_str);
     if called_off.contains(&row.status.as_str()) {
         return Tally::default();

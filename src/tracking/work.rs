@@ -7,27 +7,39 @@ use super::{Taken, Tracker, asked, gather};
 use crate::domain::ids;
 use crate::domain::person::Identity;
 use crate::domain::sighting::{Order, Says, Sighting};
-use crate::sources::{DeliveryKey, IdentityChange, Lead, Mapped, Reading, Review, Telling};
+use crate::sources::{
+    DeliveryKey, IdentityChange, Lead, Manners, Mapped, Reading, Review, Telling,
+};
 use chrono::{DateTime, Utc};
 use std::collections::{BTreeMap, BTreeSet};
+use tracing::Span;
 use uuid::Uuid;
 
 /// One event on its way: read, with its hashes.
-pub(super) struct Work<'a> {
-    pub(super) taken: &'a Taken,
+pub(super) struct Work {
+    pub(super) taken: Taken,
     pub(super) event_id: Uuid,
     pub(super) key_hash: Option<String>,
     pub(super) body_hash: String,
     pub(super) mapped: Vec<Mapped>,
     pub(super) sightings: Vec<Sighting>,
-    pub(super) overrides: &'a BTreeMap<String, String>,
+    pub(super) overrides: BTreeMap<String, String>,
     /// True for an event that is stored already and read again.
     pub(super) again: bool,
+    /// The keyed hashes by which it is known, where it belongs to somebody who was erased.
+    pub(super) marks: BTreeSet<String>,
     /// On what terms it is tracked.
     pub(super) terms: Terms,
+    /// The request that it came with: whatever is said of it in the log is said there.
+    pub(super) span: Span,
 }
 
-impl Work<'_> {
+impl Work {
+    /// Whose it is.
+    pub(super) fn tenant(&self) -> Uuid {
+        self.taken.tenant.id
+    }
+
     /// What to lock before anything is read that the event may change.
     pub(super) fn locks(&self) -> BTreeSet<String> {
         let mut locks: BTreeSet<String> = self.sightings.iter().flat_map(gather::names).collect();
@@ -66,18 +78,25 @@ impl Work<'_> {
     }
 }
 
+impl Taken {
+    /// How its caller is answered; one that is gone is not asked to correct anything.
+    pub(super) fn manners(&self) -> Manners {
+        if self.queued { Manners::Push } else { self.source.manners() }
+    }
+}
+
 impl Tracker {
     /// Reads an event: what it says, what makes a repeat of it one, where its tellings stand.
-    pub(super) fn read<'a>(
+    pub(super) fn read(
         &self,
-        taken: &'a Taken,
+        taken: Taken,
         event_id: Uuid,
-        overrides: &'a BTreeMap<String, String>,
+        overrides: BTreeMap<String, String>,
         again: bool,
-    ) -> Work<'a> {
+    ) -> Work {
         let received_at = taken.received_at;
         let map = taken.map.as_deref();
-        let reading = Reading { tenant: &taken.tenant, received_at, overrides, map };
+        let reading = Reading { tenant: &taken.tenant, received_at, overrides: &overrides, map };
         let mapped = match &taken.held {
             Some((code, detail)) => {
                 vec![Mapped::NeedsReview(Review::whole(code, detail))]
@@ -85,19 +104,31 @@ impl Tracker {
             None => taken.source.map(&taken.item, &reading),
         };
         let body_hash = self.key.hash(&[b"body", &taken.item.raw]);
-        let key_hash = self.key_hash(taken, &body_hash);
+        let key_hash = self.key_hash(&taken, &body_hash);
         // The same words posted again after their hour are another telling.
         let hourly = taken.item.key == DeliveryKey::BodyForAnHour;
         let key = key_hash.clone().filter(|_| !hourly);
         let key = key.unwrap_or_else(|| event_id.to_string());
-        let sightings = mapped.iter().filter_map(|one| sighting(one, event_id, &key, taken));
-        let sightings = sightings.collect();
-        let terms = Terms::Delivery;
-        Work { taken, event_id, key_hash, body_hash, mapped, sightings, overrides, again, terms }
+        let sightings = mapped.iter().filter_map(|one| sighting(one, event_id, &key, &taken));
+        let sightings: Vec<Sighting> = sightings.collect();
+        let marks = self.marks(&taken, &mapped, &sightings);
+        Work {
+            taken,
+            event_id,
+            key_hash,
+            body_hash,
+            mapped,
+            sightings,
+            overrides,
+            again,
+            marks,
+            terms: Terms::Delivery,
+            span: Span::current(),
+        }
     }
 
     /// The keyed hash of what makes a repeat of this event a repeat.
-    fn key_hash(&self, taken: &Taken, body_hash: &str) -> Option<String> {
+    pub(super) fn key_hash(&self, taken: &Taken, body_hash: &str) -> Option<String> {
         let source = taken.source.name();
         let mut parts: Vec<&[u8]> = vec![b"delivery", source.as_bytes()];
         let connection = taken.connection_id.map(|id| id.to_string()).unwrap_or_default();

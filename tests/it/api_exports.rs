@@ -174,17 +174,17 @@ both_engines! {
         assert_eq!(head.headers()["content-type"], "text/csv; charset=utf-8");
     }
 
-    async fn twenty_thousand_rows_take_no_more_memory_than_a_page(db: TestDb) {
+    async fn forty_thousand_rows_take_no_more_memory_than_a_page(db: TestDb) {
         let app = TestApp::start(&db).await;
         let tenant = app.tenant("salon").await;
         let token = app.token(Role::Service, Some(tenant)).await;
         let desk_client = json!({"phone": "+353871234567"});
         let made = app.send(Method::POST, &format!("/api/platform/tenants/{tenant}/clients"), &token, &desk_client).await;
-        many_bookings(&db, tenant, made.text("id").parse().unwrap(), 20_000).await;
+        many_bookings(&db, tenant, made.text("id").parse().unwrap(), 40_000).await;
         let program = Program::serve(&db, &[]);
         let http = super::support::app::client();
         let url = format!("{}/api/platform/tenants/{tenant}/bookings", program.url);
-        for (kind, least) in [("csv", 50_000_000), ("xlsx", 500_000)] {
+        for (kind, least) in [("csv", 100_000_000), ("xlsx", 500_000)] {
             let warm = http.get(format!("{url}.{kind}?status=pending")).bearer_auth(&token);
             warm.send().await.unwrap().bytes().await.unwrap();
             let before = program.peak();
@@ -196,9 +196,10 @@ both_engines! {
                 lines += piece.split(|byte| *byte == b'\n').count() - 1;
             }
             assert!(size > least, "{kind}: {size} bytes");
-            assert!(kind != "csv" || lines == 20_001, "{lines} lines");
+            assert!(kind != "csv" || lines == 40_001, "{lines} lines");
             let grown = program.peak() - before;
-            assert!(grown < 24_000, "{kind}: {size} bytes took {grown} kB");
+            // SQLite keeps up to 8 MB of its file for each of its readers.
+            assert!(grown < 56_000, "{kind}: {size} bytes took {grown} kB");
         }
         program.stop();
     }

@@ -1,6 +1,6 @@
 //! Clients from a table: what is good is taken, what is not is told line by line.
 
-use super::support::app::Answer;
+use super::support::app::{Answer, client};
 use super::support::desk::Desk;
 use bookhook::domain::channel::Role;
 use reqwest::{Method, StatusCode};
@@ -123,6 +123,9 @@ both_engines! {
             ("", StatusCode::BAD_REQUEST, "csv_unreadable"),
             ("name,email\na,b\n", StatusCode::UNPROCESSABLE_ENTITY, "required"),
             ("phone,mobile\n1,2\n", StatusCode::UNPROCESSABLE_ENTITY, "column_twice"),
+            ("phone,name,client\n1,2,3\n", StatusCode::UNPROCESSABLE_ENTITY, "column_twice"),
+            ("phone,name,firstName\n1,2,3\n", StatusCode::UNPROCESSABLE_ENTITY, "column_twice"),
+            ("phone,\"name\n1,2\n", StatusCode::BAD_REQUEST, "csv_unreadable"),
         ] {
             let refused = desk.import("", text).await;
             assert_eq!((refused.status, refused.text("code")), (status, code), "{text}: {}", refused.body);
@@ -148,10 +151,97 @@ both_engines! {
         assert_eq!(first, again);
         let bodies = ["a", "b", "c"].map(|name| text.replace("Name", name));
         let imports = bodies.iter().map(|body| desk.import("", body));
-        for answer in futures_util::future::join_all(imports).await {
-            assert_eq!(counts(&answer)[0], 0, "{}", answer.body);
+        let answers = futures_util::future::join_all(imports).await;
+        let (done, refused): (Vec<_>, Vec<_>) =
+            answers.iter().partition(|answer| answer.status == StatusCode::OK);
+        assert!(!done.is_empty());
+        for answer in done {
+            assert_eq!(counts(answer)[0], 0, "{}", answer.body);
         }
+        for answer in refused {
+            let told = (answer.status, answer.text("code"));
+            assert_eq!(told, (StatusCode::CONFLICT, "import_running"), "{}", answer.body);
+        }
+        assert_eq!(counts(&desk.import("", &bodies[0]).await)[0], 0, "free again");
         assert_eq!(db.count("clients").await, 150);
         assert_eq!(db.count("client_identities").await, 150);
+    }
+
+    async fn a_stray_quote_takes_no_other_customer_with_it(db: TestDb) {
+        let desk = Desk::open(&db).await;
+        let text = "phone,firstName\n0871600001,\"Ann\n0871600002,Bea\n0871600003,Cat\n0871600004,\"Dee\"\n0871600005,\"Eve\nLyn\"\n0871600006,Fay\n";
+        let done = desk.import("", text).await;
+        assert_eq!(counts(&done), [4, 0, 0, 3], "{}", done.body);
+        let told = done.body["errors"].as_array().unwrap().iter();
+        let told: Vec<_> = told.map(|e| (e["line"].as_u64().unwrap(), e["code"].as_str().unwrap())).collect();
+        assert_eq!(told, [(2, "quote_invalid"), (6, "quote_invalid"), (7, "quote_invalid")]);
+        let names = db.texts("select first_name from clients order by phone").await;
+        assert_eq!(names, ["Bea", "Cat", "Dee", "Fay"]);
+    }
+
+    async fn one_phone_in_several_rows_is_unchanged_the_second_time(db: TestDb) {
+        let desk = Desk::open(&db).await;
+        let text = "sep=;\nphone;firstName;email\n0871000005;Ann;\n0871000005;Bea;\n087 100 0005;;b@example.com\n0871000005;Bea;\n";
+        assert_eq!(counts(&desk.import("", text).await), [1, 2, 1, 0]);
+        let client = desk.client_of("+353871000005").await;
+        assert_eq!((&client["firstName"], &client["email"]), (&json!("Bea"), &json!("b@example.com")));
+        assert_eq!(counts(&desk.import("", text).await), [0, 0, 4, 0]);
+    }
+
+    async fn a_table_in_another_charset_or_from_the_future_is_refused(db: TestDb) {
+        let desk = Desk::open(&db).await;
+        let path = format!("/api/platform/tenants/{}/clients/import", desk.tenant);
+        for (charset, status) in [("iso-8859-1", 415), ("\"UTF-8\"", 200), ("us-ascii", 200)] {
+            let request = desk.app.request(Method::POST, &path, desk.admin_token());
+            let request = request.header("content-type", format!("text/csv; charset={charset}"));
+            let answer = request.body("phone\n0871000005\n").send().await.unwrap();
+            assert_eq!(answer.status().as_u16(), status, "{charset}");
+        }
+        let text = "phone,first contact\n0871000006,2099-01-01T00:00:00Z\n";
+        let refused = desk.import("", text).await;
+        assert_eq!(refused.body["errors"][0]["code"], "time_in_future", "{}", refused.body);
+        let body = json!({"firstInteractionDate": "2099-01-01T00:00:00Z"});
+        let refused = desk.patch("clients/phone:0871000005", &body).await;
+        assert_eq!((refused.status.as_u16(), refused.text("code")), (422, "time_in_future"));
+    }
+
+    async fn a_large_table_lets_others_be_served(db: TestDb) {
+        let desk = Desk::open(&db).await;
+        let text = format!("phone,name\n{}", "not a phone,Somebody\n".repeat(150_000));
+        let importing = tokio::spawn({
+            let desk = desk.clone();
+            async move { desk.import("?dryRun=true", &text).await }
+        });
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        for _ in 0..8 {
+            // A connection of its own each: they go round the threads.
+            let health = client().get(format!("{}/healthz", desk.app.url)).send().await.unwrap();
+            assert_eq!(health.status(), StatusCode::OK);
+        }
+        assert!(!importing.is_finished(), "nobody had to wait for the table");
+        assert_eq!(counts(&importing.await.unwrap()), [0, 0, 0, 150_000]);
+    }
+
+    async fn a_tenant_that_goes_meanwhile_ends_an_import(db: TestDb) {
+        let desk = Desk::open(&db).await;
+        let admin = desk.app.token(Role::PlatformAdmin, None).await;
+        let rows: Vec<String> = (0..3000).map(|n| format!("+3538712{n:05},Name{n}")).collect();
+        let text = format!("phone,name\n{}\n", rows.join("\n"));
+        let importing = tokio::spawn({
+            let desk = desk.clone();
+            async move { desk.import("", &text).await }
+        });
+        while db.count("clients").await == 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        let path = format!("/api/platform/tenants/{}?confirm=salon", desk.tenant);
+        let gone = desk.app.ask(Method::DELETE, &path, &admin).await;
+        assert_eq!(gone.status, StatusCode::NO_CONTENT, "{}", gone.body);
+        let ended = importing.await.unwrap();
+        assert_eq!((ended.status, ended.text("code")), (StatusCode::NOT_FOUND, "not_found"));
+        assert!(ended.text("detail").contains("clients had been made"), "{}", ended.body);
+        for table in ["tenants", "clients", "client_identities", "client_words"] {
+            assert_eq!(db.count(table).await, 0, "{table}");
+        }
     }
 }

@@ -245,7 +245,7 @@ both_engines! {
             let expected: Vec<_> = expected.collect();
             let mut outcomes = Vec::new();
             for item in fixture.items(&fixture.headers(&secret())) {
-                let answer = tracker.track(&taken(&fixture, item, &tenant)).await.unwrap();
+                let answer = tracker.track(taken(&fixture, item, &tenant)).await.unwrap();
                 outcomes.push(Value::from(answer.outcome.as_str()));
             }
             if outcomes != expected {
@@ -267,6 +267,8 @@ async fn salon(db: &Db, name: &str) -> TenantSettings {
 
 fn taken(fixture: &Fixture, item: Item, tenant: &Arc<TenantSettings>) -> Taken {
     Taken {
+        event_id: ids::new(received_at()),
+        queued: false,
         tenant: Arc::clone(tenant),
         connection_id: None,
         source: fixture.source,

@@ -263,7 +263,8 @@ fn history() -> impl Strategy<Value = (Vec<Happening>, Vec<Happening>)> {
         })
 }
 
-async fn salon(db: &Db) -> Arc<TenantSettings> {
+/// A salon of its own, in Dublin.
+pub(crate) async fn salon(db: &Db) -> Arc<TenantSettings> {
     let now = Clock::system().now();
     let id = ids::new(now);
     let settings = TenantSettings {
@@ -297,30 +298,37 @@ async fn look(db: &Db, tracker: &Tracker, tenant: Uuid, event: Uuid) {
     assert_eq!(answer.outcome.as_str(), "tracked", "{answer:?}");
 }
 
+/// The events that a happening's delivery carries.
+fn taken(happening: &Happening, tenant: &Arc<TenantSettings>, at: DateTime<Utc>) -> Vec<Taken> {
+    let source = sources::find(happening.source()).unwrap();
+    let mut headers = Headers::default();
+    headers.insert("webhook-id", &format!("msg_{}", happening.number));
+    let body = happening.body(tenant.id);
+    let delivery = Delivery { body: &body, headers: &headers, received_at: at };
+    let of_item = |item| Taken {
+        event_id: ids::new(at),
+        queued: false,
+        tenant: Arc::clone(tenant),
+        connection_id: None,
+        source,
+        item,
+        path: source.path().to_owned(),
+        headers: "{}".to_owned(),
+        received_at: at,
+        map: None,
+        held: None,
+    };
+    source.split(&delivery).unwrap().into_iter().map(of_item).collect()
+}
+
 /// Delivers the happenings in this order and answers the rows they end in.
 async fn end_state(db: &Db, tracker: &Tracker, arrival: &[Happening], looks: Looks) -> Value {
     let tenant = salon(db).await;
     let mut open = Vec::new();
     let received_at = Clock::system().now();
     for happening in arrival {
-        let source = sources::find(happening.source()).unwrap();
-        let mut headers = Headers::default();
-        headers.insert("webhook-id", &format!("msg_{}", happening.number));
-        let body = happening.body(tenant.id);
-        let delivery = Delivery { body: &body, headers: &headers, received_at };
-        for item in source.split(&delivery).unwrap() {
-            let taken = Taken {
-                tenant: Arc::clone(&tenant),
-                connection_id: None,
-                source,
-                item,
-                path: source.path().to_owned(),
-                headers: "{}".to_owned(),
-                received_at,
-                map: None,
-                held: None,
-            };
-            let answer = tracker.track(&taken).await.unwrap();
+        for taken in taken(happening, &tenant, received_at) {
+            let answer = tracker.track(taken).await.unwrap();
             if matches!(happening.what, What::Lacking) {
                 open.extend(answer.event_id);
             }
@@ -333,6 +341,32 @@ async fn end_state(db: &Db, tracker: &Tracker, arrival: &[Happening], looks: Loo
     }
     for event in open.into_iter().rev() {
         look(db, tracker, tenant.id, event).await;
+    }
+    rows(db, tenant.id).await
+}
+
+/// Delivers all of them at once, with those of another tenant among them, and answers the rows
+/// they end in.
+async fn end_state_together(db: &Db, tracker: &Tracker, arrival: &[Happening]) -> Value {
+    let (tenant, other) = (salon(db).await, salon(db).await);
+    let received_at = Clock::system().now();
+    let mut all = Vec::new();
+    let mut lacking = Vec::new();
+    for happening in arrival {
+        for taken in taken(happening, &tenant, received_at) {
+            lacking.push(matches!(happening.what, What::Lacking));
+            all.push(taken);
+        }
+        for taken in taken(happening, &other, received_at) {
+            lacking.push(false);
+            all.push(taken);
+        }
+    }
+    let answers = tracker.track_all(all).await.unwrap();
+    for (answer, lacking) in answers.iter().zip(lacking) {
+        if lacking {
+            look(db, tracker, tenant.id, answer.event_id.unwrap()).await;
+        }
     }
     rows(db, tenant.id).await
 }
@@ -424,6 +458,19 @@ both_engines! {
                 "round {round}: {told:#?}\narrived as {:?}",
                 shuffled.iter().map(|h| h.number).collect::<Vec<_>>()
             );
+        }
+    }
+
+    async fn a_history_that_arrives_all_at_once_ends_in_the_same_rows(db: TestDb) {
+        let db = Db::open(&db.url).await.unwrap();
+        let key = MasterKey::parse(MASTER_KEY).unwrap();
+        let tracker = Tracker::new(db.clone(), key, Clock::system());
+        let mut runner = TestRunner::deterministic();
+        for round in 0..HISTORIES {
+            let (told, shuffled) = history().new_tree(&mut runner).unwrap().current();
+            let one_by_one = end_state(&db, &tracker, &told, Looks::InTheEnd).await;
+            let together = end_state_together(&db, &tracker, &shuffled).await;
+            assert_eq!(one_by_one, together, "round {round}: {told:#?}\narrived as {shuffled:#?}");
         }
     }
 

@@ -6,7 +6,7 @@ use crate::support::db::{Engine, TestDb};
 /// The tables that belong to no single tenant; every other one does.
 const SHARED: &[&str] = &[
     "_sqlx_migrations", "api_tokens", "connection_accounts", "connection_secrets", "connections",
-    "installation", "platform_inbox", "sessions", "tenants", "users",
+    "installation", "platform_inbox", "platform_inbox_aliases", "sessions", "tenants", "users",
 ];
 
 both_engines! {

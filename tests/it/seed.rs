@@ -280,4 +280,37 @@ both_engines! {
             assert_eq!(db.count(table).await, 0, "{table}");
         }
     }
+
+    async fn the_client_that_a_made_up_lead_became_goes_as_well(db: TestDb) {
+        let salon = Salon::open(&db).await;
+        let before = everything(&db).await;
+        salon.seed();
+        let leads = salon.rows("leads").await;
+        for lead in &leads[..2] {
+            let path = format!("leads/{}/convert", lead["id"].as_str().unwrap());
+            let made = salon.desk.post(&path, &json!({})).await;
+            assert!(made.status.is_success(), "{}", made.body);
+        }
+        let phone = leads[0]["phone"].as_str().unwrap();
+        let renamed = json!({"firstName": "Declan-Patrick"});
+        let renamed = salon.desk.patch(&format!("clients/phone:{phone}"), &renamed).await;
+        assert_eq!(renamed.status, StatusCode::OK, "{}", renamed.body);
+        let said = salon.clean();
+        assert_eq!([&said["clients"], &said["leads"]], [8, 3], "{said}");
+        assert_eq!(everything(&db).await, before);
+        let again = salon.seed();
+        assert_eq!(again["phonesTaken"], json!([]), "{again}");
+    }
+
+    async fn what_was_erased_is_seeded_anew(db: TestDb) {
+        let salon = Salon::open(&db).await;
+        salon.seed();
+        let path = format!("/api/platform/tenants/{}/clients/phone:{AOIFE}", salon.desk.tenant);
+        let token = salon.desk.admin_token();
+        let gone = salon.desk.app.ask(reqwest::Method::DELETE, &path, token).await;
+        assert_eq!(gone.status, StatusCode::NO_CONTENT);
+        salon.clean();
+        let again = salon.seed();
+        assert_eq!([&again["clients"], &again["bookings"], &again["leads"]], [6, 17, 3], "{again}");
+    }
 }

@@ -12,7 +12,8 @@ use std::collections::BTreeSet;
 both_engines! {
     async fn every_statement_prepares(db: TestDb) {
         let pool = Db::open(&db.url).await.unwrap();
-        let statements = storage::all_statements();
+        let mut statements = storage::all_statements();
+        statements.extend(storage::bulk_statements(pool.engine()));
         assert!(statements.len() > 50, "{}", statements.len());
         let mut refused = Vec::new();
         for (file, name, sql) in statements {
@@ -54,19 +55,24 @@ both_engines! {
 #[test]
 fn no_file_of_statements_is_left_out() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/storage");
-    let listed: BTreeSet<&str> =
-        storage::all_statements().into_iter().map(|(file, ..)| file).collect();
+    let single = storage::all_statements();
+    let listed: BTreeSet<&str> = single.iter().map(|(file, ..)| *file).collect();
+    let bulk = storage::bulk_statements("sqlite");
+    let in_bulk: BTreeSet<&str> = bulk.iter().map(|(file, ..)| *file).collect();
     for file in std::fs::read_dir(folder).unwrap() {
         let path = file.unwrap().path();
-        let has = std::fs::read_to_string(&path).unwrap().contains("\nstatements! {");
+        let text = std::fs::read_to_string(&path).unwrap();
         let name = path.file_stem().unwrap().to_str().unwrap();
-        assert!(!has || listed.contains(name), "{name} is not in all_statements()");
+        let has = |list: &str| text.contains(&format!("\n{list}! {{"));
+        assert!(!has("statements") || listed.contains(name), "{name} is not in all_statements()");
+        assert!(!has("bulk") || in_bulk.contains(name), "{name} is not in bulk_statements()");
     }
 }
 
 /// The bytes of every row.
 async fn everything(db: &TestDb) -> Vec<u8> {
-    match db.engine {
+    let bodies = db.raw_events().await.concat();
+    let rows = match db.engine {
         Engine::Sqlite => {
             let file = db.url.strip_prefix("sqlite://").unwrap();
             let log = std::fs::read(format!("{file}-wal")).unwrap_or_default();
@@ -80,5 +86,6 @@ async fn everything(db: &TestDb) -> Vec<u8> {
             }
             rows.join("\n").into_bytes()
         }
-    }
+    };
+    [rows, bodies].concat()
 }

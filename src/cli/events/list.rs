@@ -2,13 +2,15 @@
 
 use crate::cli::args::{self, one_of};
 use crate::cli::desk::Desk;
-use crate::cli::error::Result;
-use crate::cli::print::Record;
+use crate::cli::error::{Error, Result};
+use crate::cli::print::{Printer, Record};
+use crate::config::Settings;
 use crate::domain::channel::EventStatus;
 use crate::sources::Source;
 use crate::storage::Conn;
 use crate::storage::events::{self, EventFilter, EventSummary};
 use crate::storage::inbox::{self, InboxSummary};
+use crate::storage::spool::{QueuedSummary, SpoolError, SpoolFile};
 use crate::tracking::answer::Answer;
 use chrono::{DateTime, Utc};
 use clap::Args;
@@ -33,6 +35,9 @@ pub(in crate::cli) struct List {
     limit: u16,
 }
 
+/// The columns that people see.
+const SHOWN: &[&str] = &["receivedAt", "id", "source", "kind", "status", "reason", "tenant"];
+
 /// An event beside its place in the list.
 type Row = (Uuid, Record);
 
@@ -49,11 +54,69 @@ pub(super) async fn run(desk: &Desk, which: List) -> Result<()> {
     if only.is_none() {
         rows.extend(of_nobody(conn, &which).await?);
     }
+    rows.extend(of_spool(&desk.settings, &which, only, &slugs).await?);
     rows.sort_by_key(|(id, _)| std::cmp::Reverse(*id));
     rows.truncate(usize::from(which.limit));
     let records: Vec<_> = rows.into_iter().map(|(_, record)| record).collect();
-    let shown = ["receivedAt", "id", "source", "kind", "status", "reason", "tenant"];
-    Ok(desk.printer.list(&records, &shown)?)
+    Ok(desk.printer.list(&records, SHOWN)?)
+}
+
+/// Lists what waits in the spool, and fails with what stands in the way of the others.
+pub(super) async fn queued(
+    away: Error,
+    settings: &Settings,
+    printer: Printer,
+    which: &List,
+) -> Result<()> {
+    let only = match which.tenant.as_deref().map(Uuid::try_parse) {
+        None => None,
+        Some(Ok(id)) => Some(id),
+        // A slug means nothing without the database.
+        Some(Err(_)) => return Err(away),
+    };
+    let rows = of_spool(settings, which, only, &BTreeMap::new()).await?;
+    let records: Vec<_> = rows.into_iter().map(|(_, record)| record).collect();
+    printer.list(&records, SHOWN)?;
+    Err(away)
+}
+
+/// What waits on this machine until the database is back.
+async fn of_spool(
+    settings: &Settings,
+    which: &List,
+    only: Option<Uuid>,
+    slugs: &BTreeMap<Uuid, String>,
+) -> Result<Vec<Row>> {
+    if settings.is_sqlite() || which.status.is_some_and(|status| status != EventStatus::Queued) {
+        return Ok(Vec::new());
+    }
+    let unread = |error: SpoolError| Error::Refused(error.to_string());
+    let Some(spool) = SpoolFile::look(&settings.spool).await.map_err(unread)? else {
+        return Ok(Vec::new());
+    };
+    let fits = |row: &QueuedSummary| {
+        which.source.is_none_or(|source| source.name() == row.source)
+            && only.is_none_or(|only| row.tenant_id == Some(only))
+    };
+    let waiting = spool.list(which.limit.into()).await?;
+    let row = |row: &QueuedSummary| {
+        let slug = row.tenant_id.and_then(|id| slugs.get(&id));
+        (row.id, queued_record(row, slug))
+    };
+    Ok(waiting.iter().filter(|row| fits(row)).map(row).collect())
+}
+
+fn queued_record(row: &QueuedSummary, slug: Option<&String>) -> Record {
+    Record::default()
+        .with("id", row.id)
+        .with("tenantId", row.tenant_id)
+        .with("tenant", slug)
+        .with("source", &row.source)
+        .with("kind", &row.kind)
+        .with("status", EventStatus::Queued)
+        .with("reason", None::<&str>)
+        .with("receivedAt", row.received_at)
+        .shown(to_the_second(row.received_at))
 }
 
 async fn of_tenant(

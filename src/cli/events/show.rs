@@ -3,9 +3,12 @@
 use crate::cli::desk::Desk;
 use crate::cli::error::{Error, Result};
 use crate::cli::print::{self, Record};
+use crate::domain::channel::EventStatus;
 use crate::storage::connections;
+use crate::storage::event_aliases;
 use crate::storage::events::{self, EventRow};
 use crate::storage::inbox::{self, InboxRow};
+use crate::storage::spool::{QueuedRow, SpoolFile};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
@@ -21,18 +24,46 @@ pub(super) async fn run(desk: &Desk, id: Uuid) -> Result<()> {
         let row = connections.iter().find(|row| Some(row.id) == id);
         row.map(|row| row.public_id.clone())
     };
-    let (record, raw) = if let Some(row) = events::find_anywhere(conn, id).await? {
+    let stored = event_aliases::find_anywhere(conn, id).await?.unwrap_or(id);
+    let in_inbox = event_aliases::find_in_inbox(conn, id).await?.unwrap_or(id);
+    let (record, raw) = if let Some(row) = events::find_anywhere(conn, stored).await? {
         let record = record(&row, by(row.connection_id));
-        (record.with("tenant", slugs.get(&row.tenant_id)), row.raw)
-    } else {
-        let row = inbox::find(conn, id).await?.ok_or_else(|| missing(id))?;
+        (record.with("tenant", slugs.get(&row.tenant_id)), row.raw.into_bytes())
+    } else if let Some(row) = inbox::find(conn, in_inbox).await? {
         (inbox_record(&row, by(row.connection_id)), row.raw)
+    } else {
+        let row = queued(desk, id).await?.ok_or_else(|| missing(id))?;
+        let slug = row.tenant_id.and_then(|id| slugs.get(&id));
+        (queued_record(&row).with("tenant", slug), row.raw)
     };
     if desk.printer.json {
         return Ok(desk.printer.record(&with_raw(record, &raw))?);
     }
     desk.printer.record(&record)?;
     Ok(print::say(&format!("\n{}", String::from_utf8_lossy(&raw)))?)
+}
+
+/// An event that waits on this machine until the database is back.
+async fn queued(desk: &Desk, id: Uuid) -> Result<Option<QueuedRow>> {
+    if desk.settings.is_sqlite() {
+        return Ok(None);
+    }
+    let spool = SpoolFile::look(&desk.settings.spool).await;
+    let spool = spool.map_err(|error| Error::Refused(error.to_string()))?;
+    match spool {
+        Some(spool) => Ok(spool.find(id).await?),
+        None => Ok(None),
+    }
+}
+
+fn queued_record(row: &QueuedRow) -> Record {
+    Record::default()
+        .with("id", row.id)
+        .with("tenantId", row.tenant_id)
+        .with("source", &row.source)
+        .with("kind", &row.kind)
+        .with("status", EventStatus::Queued)
+        .with("receivedAt", row.received_at)
 }
 
 /// There is no such event.

@@ -13,6 +13,7 @@ use crate::domain::person::Identity;
 use crate::domain::phone::Phone;
 use crate::domain::tenant::TenantSettings;
 use crate::http::problem::Problem;
+use crate::sources::fields::provider_name;
 use crate::storage::clients::{self, ClientRow};
 use crate::storage::{Conn, mappings as accounts};
 use chrono::{DateTime, Utc};
@@ -120,7 +121,7 @@ async fn id_of(
         return Ok(clients::find_by_identity(conn, tenant.id, &Identity::Phone(phone)).await?);
     }
     match name.strip_prefix("ext:").and_then(|rest| rest.split_once(':')) {
-        Some((provider, id)) => of_account(conn, tenant.id, provider, id).await,
+        Some((provider, id)) => of_account(conn, tenant.id, &provider_name(provider), id).await,
         None => Ok(Uuid::try_parse(name).ok()),
     }
 }

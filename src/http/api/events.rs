@@ -10,7 +10,9 @@ use crate::http::openapi::{Refusals, TenantPath};
 use crate::http::problem::Problem;
 use crate::sources;
 use crate::storage::bookings::{self, BookingRow};
+use crate::storage::event_aliases;
 use crate::storage::events::{self, EventFilter, EventRow, EventSummary};
+use crate::storage::packed::Body;
 use crate::storage::sightings::{self, Lookup};
 use crate::storage::{Result as Stored, connections};
 use crate::tracking::answer::Answer;
@@ -94,7 +96,7 @@ pub(in crate::http) struct DetailJson {
 impl DetailJson {
     fn of(row: EventRow, connection: Option<String>, booking: Option<BookingRow>) -> Self {
         let json = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
-        let (raw, raw_base64) = match String::from_utf8(row.raw) {
+        let (raw, raw_base64) = match String::from_utf8(row.raw.into_bytes()) {
             Ok(text) => (Some(text), None),
             Err(bytes) => (None, Some(STANDARD.encode(bytes.as_bytes()))),
         };
@@ -194,10 +196,51 @@ pub(in crate::http) async fn show(
     detail.map(Json).ok_or_else(Problem::not_found)
 }
 
+/// An event that waits in this instance's spool.
+async fn queued(shared: &Shared, tenant: Uuid, id: Uuid) -> Stored<Option<DetailJson>> {
+    let Some(spool) = shared.spool.get() else { return Ok(None) };
+    let row = spool.find(id).await?.filter(|row| row.tenant_id == Some(tenant));
+    let Some(row) = row else { return Ok(None) };
+    let answer = Answer::new(EventStatus::Queued, Some(id));
+    let row = EventRow {
+        tenant_id: tenant,
+        id,
+        connection_id: None,
+        source: row.source,
+        kind: row.kind,
+        account_id: None,
+        delivery_key_hash: row.key_hash,
+        status: EventStatus::Queued.as_str().to_owned(),
+        reason: None,
+        problems: "[]".to_owned(),
+        understood: None,
+        answer: serde_json::to_string(&answer).unwrap_or_default(),
+        overrides: None,
+        headers: "{}".to_owned(),
+        raw: Body::of(row.raw),
+        occurred_at: None,
+        received_at: row.received_at,
+        attempts: 0,
+        told_again_as: None,
+    };
+    Ok(Some(DetailJson::of(row, None, None)))
+}
+
 async fn detail(shared: &Shared, tenant: Uuid, id: Uuid) -> Stored<Option<DetailJson>> {
+    // First: what leaves the spool is in the database by then.
+    if let Some(row) = queued(shared, tenant, id).await? {
+        return Ok(Some(row));
+    }
     let mut reader = shared.db.reader().await?;
     let conn = &mut reader.conn();
-    let Some(row) = events::find(conn, tenant, id).await? else { return Ok(None) };
+    let row = match events::find(conn, tenant, id).await? {
+        Some(row) => Some(row),
+        None => match event_aliases::find(conn, tenant, id).await? {
+            Some(stored) => events::find(conn, tenant, stored).await?,
+            None => None,
+        },
+    };
+    let Some(row) = row else { return Ok(None) };
     let connection = match row.connection_id {
         Some(id) => connections::find_by_id(conn, id).await?.map(|row| row.public_id),
         None => None,

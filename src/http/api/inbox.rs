@@ -7,6 +7,7 @@ use crate::http::extract::page::{Page, PageQuery};
 use crate::http::extract::query::Query;
 use crate::http::openapi::Refusals;
 use crate::http::problem::Problem;
+use crate::storage::event_aliases;
 use crate::storage::inbox::{self, InboxSummary};
 use actix_web::web::{Data, Json, Path};
 use chrono::{DateTime, Utc};
@@ -90,7 +91,9 @@ pub(in crate::http) async fn show(
 ) -> Result<Json<InboxDetail>, Problem> {
     let id = Uuid::try_parse(&path).map_err(|_| Problem::not_found())?;
     let mut reader = shared.db.reader().await?;
-    let row = inbox::find(&mut reader.conn(), id).await?.ok_or_else(Problem::not_found)?;
+    let conn = &mut reader.conn();
+    let stored = event_aliases::find_in_inbox(conn, id).await?.unwrap_or(id);
+    let row = inbox::find(conn, stored).await?.ok_or_else(Problem::not_found)?;
     let event = InboxJson {
         id: row.id,
         source: row.source,

@@ -9,6 +9,7 @@ use crate::domain::tenant::TenantSettings;
 use crate::http::Shared;
 use crate::http::problem::Problem;
 use crate::storage::tenants;
+use crate::tracking::directory::Directory;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
@@ -16,6 +17,10 @@ use actix_web::middleware::Next;
 use actix_web::{Error, FromRequest, HttpMessage as _, HttpRequest};
 use std::future::{Ready, ready};
 use std::marker::PhantomData;
+use std::time::Duration;
+
+/// How long the database may take to know a token.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A permission, as a type.
 pub(in crate::http) trait Right {
@@ -139,7 +144,12 @@ pub(in crate::http) async fn locate(
 async fn tenant(request: &HttpRequest) -> Result<TenantSettings, Problem> {
     let by = request.extensions().get::<Access>().cloned().ok_or_else(Problem::no_token)?;
     let named = request.match_info().get("tenantId").unwrap_or_default();
-    let mut reader = shared(request)?.db.reader().await?;
+    let shared = shared(request)?;
+    if let Some(directory) = shared.intake.directory_instead() {
+        let known = directory.tenant_named(named).filter(|tenant| by.reaches(tenant.id));
+        return known.map(|tenant| (**tenant).clone()).ok_or_else(Problem::not_found);
+    }
+    let mut reader = shared.db.reader().await?;
     let row = tenants::find(&mut reader.conn(), named).await?;
     let row = row.filter(|row| by.reaches(row.id)).ok_or_else(Problem::not_found)?;
     if row.status != TenantStatus::Active.as_str() && !by.may(Permission::Platform) {
@@ -149,10 +159,23 @@ async fn tenant(request: &HttpRequest) -> Result<TenantSettings, Problem> {
     Ok(row.settings()?)
 }
 
-/// What a token gives; 401 for one that is no good.
+/// What a token gives; 401 for one that is no good. While the database is away, tokens are good
+/// that were when it was last read.
 pub(in crate::http) async fn access(shared: &Shared, token: &str) -> Result<Access, Problem> {
-    auth::by_token(&shared.db, token, shared.clock.now()).await.map_err(|error| match error {
-        AuthError::Unknown => Problem::no_token(),
-        AuthError::Storage(error) => error.into(),
-    })
+    let now = shared.clock.now();
+    let known =
+        |directory: &Directory| directory.keyring.access(token, now).ok_or_else(Problem::no_token);
+    if let Some(directory) = shared.intake.directory_instead() {
+        return known(&directory);
+    }
+    let asked = tokio::time::timeout(PATIENCE, auth::by_token(&shared.db, token, now)).await;
+    match asked {
+        Ok(Ok(access)) => Ok(access),
+        Ok(Err(AuthError::Unknown)) => Err(Problem::no_token()),
+        Ok(Err(AuthError::Storage(error))) if !error.is_unavailable() => Err(error.into()),
+        Ok(Err(AuthError::Storage(_))) | Err(_) => match shared.intake.directory_after_failure() {
+            Some(directory) => known(&directory),
+            None => Err(Problem::unavailable()),
+        },
+    }
 }

@@ -52,6 +52,23 @@ pub(in crate::http) fn must_be(request: &HttpRequest, wanted: &str) -> Result<()
     Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media_type_unsupported", &detail))
 }
 
+/// Refuses a text that says that it is not UTF-8 with 415.
+fn must_be_utf8(request: &HttpRequest) -> Result<(), Problem> {
+    let sent = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let mut parameters = sent.unwrap_or_default().split(';').skip(1);
+    let charset = parameters.find_map(|parameter| {
+        let (name, value) = parameter.split_once('=')?;
+        let value = value.trim().trim_matches('"').to_lowercase();
+        name.trim().eq_ignore_ascii_case("charset").then_some(value)
+    });
+    // What is ASCII alone is UTF-8 as well.
+    if charset.is_none_or(|charset| ["utf-8", "utf8", "us-ascii"].contains(&charset.as_str())) {
+        return Ok(());
+    }
+    let detail = "send the table as UTF-8: save it as \"CSV UTF-8 (comma delimited)\"";
+    Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media_type_unsupported", detail))
+}
+
 /// Refuses a body that is compressed with 415.
 pub(in crate::http) fn must_be_plain(headers: &HeaderMap) -> Result<(), Problem> {
     let mut sent = headers.get_all(CONTENT_ENCODING);
@@ -92,6 +109,7 @@ impl FromRequest for Table {
         let (request, mut payload) = (request.clone(), payload.take());
         Box::pin(async move {
             must_be(&request, "text/csv")?;
+            must_be_utf8(&request)?;
             must_be_plain(request.headers())?;
             bytes(&mut payload, TABLE).await.map(Self)
         })

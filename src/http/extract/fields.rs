@@ -9,7 +9,7 @@ use crate::domain::problem::Problem as Fault;
 use crate::domain::tenant::TenantSettings;
 use crate::domain::when::Calendar;
 use crate::http::problem::Problem;
-use chrono::{DateTime, SubsecRound as _, Utc};
+use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 use serde_json::{Map, Value};
 use std::fmt::Display;
 use std::ops::RangeInclusive;
@@ -286,6 +286,24 @@ impl Fields {
             let time = time.map_err(|error| (error.code(), format!("{error}; {wrong}")))?;
             Ok(time.trunc_subsecs(6))
         })
+    }
+
+    /// A time that is not yet to come. Clocks differ a little.
+    pub(in crate::http) fn past(
+        &mut self,
+        name: &'static str,
+        tenant: &TenantSettings,
+        now: DateTime<Utc>,
+    ) -> Patch<DateTime<Utc>> {
+        let read = self.time(name, tenant);
+        let latest = now + TimeDelta::minutes(5);
+        match read {
+            Patch::Value(time) if time > latest => {
+                self.fault(name, "time_in_future", "this can't be in the future");
+                Patch::Absent
+            }
+            read => read,
+        }
     }
 
     /// An amount of money: a decimal number (or a text of one), not negative, with no more

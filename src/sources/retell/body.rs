@@ -97,6 +97,12 @@ impl<'a> Head<'a> {
         json::id(talk.call_id.or(talk.chat_id))
     }
 
+    /// The key of the call or chat, as [`Talk::context`] has it.
+    pub(super) fn context(&self) -> Option<String> {
+        let talk = self.talk()?;
+        context(talk.call_id, talk.chat_id)
+    }
+
     /// The agent that spoke: the account at the provider.
     pub(super) fn agent(&self) -> Option<String> {
         json::id(self.talk()?.agent_id)
@@ -174,8 +180,7 @@ skimmed! {
 impl<'a> Talk<'a> {
     /// The key of the call or chat, shared by all its events.
     pub(super) fn context(&self) -> Option<String> {
-        let named = |kind: &str, raw: Raw| json::id(raw).map(|id| format!("retell:{kind}:{id}"));
-        named("call", self.call_id).or_else(|| named("chat", self.chat_id))
+        context(self.call_id, self.chat_id)
     }
 
     /// The lines of the transcript.
@@ -216,6 +221,11 @@ impl<'a> Talk<'a> {
         let metadata: Metadata = json::part(self.metadata?)?;
         Phone::parse_international(&json::word(metadata.whatsapp_user)?).ok()
     }
+}
+
+fn context(call: Raw<'_>, chat: Raw<'_>) -> Option<String> {
+    let named = |kind: &str, raw: Raw| json::id(raw).map(|id| format!("retell:{kind}:{id}"));
+    named("call", call).or_else(|| named("chat", chat))
 }
 
 fn object(raw: Raw<'_>) -> Option<Map<String, Value>> {

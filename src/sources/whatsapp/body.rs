@@ -6,6 +6,7 @@
 //! What a message shares with others (its contact, the number it came to) is copied into each, so
 //! it is bounded, and so is the number of messages: a delivery never grows much by being cut.
 
+use super::message::context_of;
 use crate::domain::problem::Problem;
 use crate::domain::sighting::Rank;
 use crate::domain::when;
@@ -203,6 +204,7 @@ fn item(message: &Message<'_>, list: &str, account: Option<String>) -> Item {
         account,
         tenant: None,
         key,
+        context: json::id(message.id).map(|id| context_of(&id)),
         occurred_at: json::id(message.timestamp).as_deref().and_then(when::absolute),
         rank: Rank::Message,
         raw: Vec::new(),

@@ -60,7 +60,7 @@ impl Tracker {
         let now = self.clock.now();
         let mut tx = self.db.begin().await?;
         let conn = &mut tx.conn();
-        let seeds = seeds::list(conn, tenant.id).await?;
+        let seeds = seeds::list_with_converted(conn, tenant.id).await?;
         if seeds.is_empty() {
             return Ok(Cleaned::default());
         }

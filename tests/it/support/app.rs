@@ -19,6 +19,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use std::sync::OnceLock;
 use std::time::Duration;
+use tempfile::TempDir;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
@@ -34,6 +35,7 @@ pub(crate) struct TestApp {
     pub(crate) url: String,
     /// Its database, for looking into.
     pub(crate) db: Db,
+    _home: TempDir,
     http: reqwest::Client,
     stop: Option<oneshot::Sender<()>>,
     running: Option<tokio::task::JoinHandle<Result<(), app::StartError>>>,
@@ -70,7 +72,9 @@ pub(crate) fn settings(url: &str) -> Settings {
         public_url: None,
         api_rate: std::num::NonZeroU32::MAX,
         master_key: Some(MASTER_KEY.into()),
-        spool: "unused-spool.db".into(),
+        spool: "/nonexistent/no-spool.db".into(),
+        spool_size: 1 << 30,
+        stop_within: Duration::from_secs(25),
         log: "warn".to_owned(),
         log_format: LogFormat::Text,
     }
@@ -110,7 +114,17 @@ impl TestApp {
         Self::launch_with(db, settings(&db.url)).await
     }
 
-    async fn launch_with(db: &TestDb, settings: Settings) -> (Self, oneshot::Receiver<()>) {
+    /// Starts a service with these settings, its database reached directly or not. Where they name
+    /// no spool it has one of its own.
+    pub(crate) async fn launch_with(
+        db: &TestDb,
+        settings: Settings,
+    ) -> (Self, oneshot::Receiver<()>) {
+        let home = tempfile::tempdir().unwrap();
+        let mut settings = settings;
+        if settings.spool.starts_with("/nonexistent") {
+            settings.spool = home.path().join("spool.db");
+        }
         let app: App = app::build(&settings, Clock::system()).await.unwrap();
         let url = app.url();
         let (stop, stopped) = oneshot::channel();
@@ -123,7 +137,8 @@ impl TestApp {
             say_ready.send(()).ok();
         }));
         let db = Db::open(&db.url).await.unwrap();
-        let app = Self { url, db, http: client(), stop: Some(stop), running: Some(running) };
+        let (stop, running) = (Some(stop), Some(running));
+        let app = Self { url, db, _home: home, http: client(), stop, running };
         (app, ready)
     }
 

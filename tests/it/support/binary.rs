@@ -50,6 +50,17 @@ impl Program {
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
     }
 
+    /// Sends it this signal.
+    pub(crate) fn signal(&self, name: &str) {
+        let id = self.process.id().to_string();
+        assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
+    }
+
+    /// Waits until it has ended by itself, and answers how.
+    pub(crate) fn ended(mut self) -> std::process::ExitStatus {
+        self.process.wait().unwrap()
+    }
+
     /// Ends it as `kill -9` does.
     pub(crate) fn kill(mut self) {
         self.process.kill().unwrap();

@@ -8,6 +8,7 @@ pub(crate) mod catalog;
 pub(crate) mod db;
 pub(crate) mod desk;
 pub(crate) mod many;
+pub(crate) mod outage;
 pub(crate) mod people;
 pub(crate) mod plans;
 pub(crate) mod rows;

@@ -2,6 +2,7 @@
 
 use super::catalog::Schema;
 use super::db::{Engine, TestDb};
+use bookhook::storage::packed;
 use sqlx::AssertSqlSafe;
 
 /// Every table that a delivery can write to.
@@ -49,14 +50,15 @@ impl TestDb {
     /// The raw bytes of every event, the oldest first.
     pub(crate) async fn raw_events(&self) -> Vec<Vec<u8>> {
         let select = "select raw from webhook_events order by id";
-        match self.engine {
+        let stored: Vec<Vec<u8>> = match self.engine {
             Engine::Sqlite => {
                 sqlx::query_scalar(select).fetch_all(&mut self.sqlite().await).await.unwrap()
             }
             Engine::Postgres => {
                 sqlx::query_scalar(select).fetch_all(&mut self.postgres().await).await.unwrap()
             }
-        }
+        };
+        stored.into_iter().map(|raw| packed::unpack(raw).unwrap()).collect()
     }
 
     /// Everything that stands in any row of any table: texts as they are, bytes as hexadecimal.
@@ -80,6 +82,9 @@ impl TestDb {
             let rows = self.texts(&select).await;
             dump.extend(rows.into_iter().map(|row| format!("{table}: {row}")));
         }
+        // Bodies may lie there packed: what is in them is in the database all the same.
+        let bodies = self.raw_events().await;
+        dump.extend(bodies.iter().map(|raw| format!("webhook_events: {}", hex::encode(raw))));
         dump.join("\n")
     }
 }

@@ -65,7 +65,8 @@ pub(in crate::http) async fn create(
 /// paid, from `deposit_paid` to paid or refunded, from paid to refunded. Anything else is 409,
 /// unless something was recorded wrongly: then send `"correction": true`, which the audit log
 /// keeps. No telling of the booking changes what is set here; a cancellation or a move that is
-/// told later still is one.
+/// told later still is one. Of a booking whose client was erased only `status` and `paymentStatus`
+/// can be changed.
 #[utoipa::path(
     patch, path = "/api/platform/tenants/{tenantId}/bookings/{id}", tag = "bookings",
     operation_id = "updateBooking",
@@ -95,7 +96,11 @@ pub(in crate::http) async fn update(
     let edit = Edit { of: row.id, by: client.iter().flat_map(identities).collect(), set };
     let terms = EditTerms { versions: matching.versions().map(<[i64]>::to_vec), correction };
     let by = writer(&access, &body.raw);
-    let id = match shared.tracker.edit(&by, edit, terms).await {
+    let edited = match client {
+        Some(_) => shared.tracker.edit(&by, edit, terms).await,
+        None => shared.tracker.edit_of_erased(&by, &edit, &terms).await,
+    };
+    let id = match edited {
         Ok(id) | Err(TrackError::Denied(Denied::Nothing(id))) => id,
         Err(error) => return Err(refused(error)),
     };
@@ -124,7 +129,7 @@ fn refused(error: TrackError) -> Problem {
     let denied = match error {
         TrackError::Denied(denied) => denied,
         TrackError::Unavailable(error) => return error.into(),
-        error @ TrackError::KeyReused { .. } => return error.into(),
+        error @ (TrackError::Busy | TrackError::KeyReused { .. }) => return error.into(),
     };
     let detail = denied.to_string();
     match denied {
@@ -135,6 +140,7 @@ fn refused(error: TrackError) -> Problem {
             Problem::unprocessable(None, vec![fault])
         }
         Denied::Gone | Denied::Nothing(_) => Problem::not_found(),
+        Denied::Erased => Problem::conflict("client_erased", &detail),
         Denied::Changed => IfMatch::refusal(),
         Denied::Transition(..) => Problem::conflict("transition_forbidden", &detail),
         Denied::Payment(..) => Problem::conflict("payment_transition_forbidden", &detail),

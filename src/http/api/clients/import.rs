@@ -1,5 +1,6 @@
 //! Many clients at once, from a table.
 
+mod records;
 mod table;
 
 use super::super::exports::original;
@@ -14,12 +15,17 @@ use crate::http::extract::query::Query;
 use crate::http::openapi::{Repeatable, TenantPath, WriteRefusals};
 use crate::http::problem::Problem;
 use crate::tracking::hand::{By, NewClient};
-use crate::tracking::importing::{self, Counts};
-use actix_web::web::{Data, Json};
+use crate::tracking::importing::{self, Counts, Folded, Row, Stopped};
+use actix_web::http::StatusCode;
+use actix_web::web::{self, Data, Json};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use table::{Column, Line};
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+use table::{Column, Line, Sheet};
 use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
 
 /// The most bad rows that are listed.
 const LISTED: usize = 1000;
@@ -92,27 +98,99 @@ pub(in crate::http) async fn import(
     body: Table,
     shared: Data<Shared>,
 ) -> Result<Json<ImportJson>, Problem> {
-    let table = table::read(&body.0)?;
-    let (mut rows, mut errors) = (Vec::new(), Vec::new());
-    for line in &table.lines {
-        match read(line, &access.tenant) {
-            Ok(row) => rows.push(row),
-            Err(faults) => errors.push(row_error(line, &faults)),
-        }
-    }
     let dry_run = query.dry_run.unwrap_or(false);
-    let by = By { tenant: access.tenant.id, actor: access.by.actor(), now: shared.clock.now() };
-    let counts = importing::import(&shared.db, &by, &rows, dry_run).await?;
-    let Counts { created, updated, unchanged } = counts;
-    let failed = u64::try_from(errors.len()).unwrap_or(u64::MAX);
-    errors.truncate(LISTED);
-    let ignored_columns = table.ignored;
+    let (tenant, now) = (access.tenant.clone(), shared.clock.now());
+    let by = By { tenant: tenant.id, actor: access.by.actor(), now };
+    let _only = Running::begin(tenant.id)?;
+    // A large table takes seconds to read, in which this thread has others to serve.
+    let read = web::block(move || Contents::read(&body.0, &tenant, now)).await;
+    let read = read.map_err(|error| Problem::internal(&error))??;
+    let done = importing::import(&shared.db, &by, &read.rows, dry_run).await;
+    let Counts { created, updated, unchanged } = done.map_err(refusal)?;
+    let Contents { failed, errors, ignored_columns, .. } = read;
     Ok(Json(ImportJson { dry_run, created, updated, unchanged, failed, errors, ignored_columns }))
 }
 
+/// Why a table was not taken in to its end.
+fn refusal(stopped: Stopped) -> Problem {
+    let Counts { created, updated, .. } = stopped.done;
+    let Some(error) = stopped.error else {
+        let detail = format!(
+            "the tenant was deleted or disabled while its table was taken in; {created} clients \
+             had been made and {updated} rows had changed one"
+        );
+        return Problem::new(StatusCode::NOT_FOUND, "not_found", &detail);
+    };
+    if created + updated == 0 || !(error.is_unavailable() || error.is_conflict()) {
+        return error.into();
+    }
+    tracing::warn!(%error, "a table was not taken in to its end");
+    let detail = format!(
+        "the database is not available; {created} clients were made and {updated} rows changed \
+         one before: send it again, what is done is unchanged then"
+    );
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", &detail)
+}
+
+/// Tenants whose tables are taken in by this process: each holds up the others' writers for a
+/// while, and whoever hangs up and sends it again would only be slower for it.
+static RUNNING: Mutex<BTreeSet<Uuid>> = Mutex::new(BTreeSet::new());
+
+/// A tenant's only import, until it is dropped.
+struct Running(Uuid);
+
+impl Running {
+    fn begin(tenant: Uuid) -> Result<Self, Problem> {
+        let is_first = RUNNING.lock().unwrap_or_else(PoisonError::into_inner).insert(tenant);
+        is_first.then_some(Self(tenant)).ok_or_else(|| {
+            let detail = "a table of this tenant is being taken in: send this one when that is \
+                          done; rows that are repeated change nothing";
+            Problem::conflict("import_running", detail)
+        })
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        RUNNING.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.0);
+    }
+}
+
+/// What a table says.
+struct Contents {
+    rows: Vec<Row>,
+    failed: u64,
+    errors: Vec<RowError>,
+    ignored_columns: Vec<String>,
+}
+
+impl Contents {
+    /// Reads a whole table. Rows of one phone are one.
+    fn read(bytes: &[u8], tenant: &TenantSettings, now: DateTime<Utc>) -> Result<Self, Problem> {
+        let mut sheet = table::open(bytes)?;
+        let (mut rows, mut failed, mut errors) = (Folded::default(), 0, Vec::new());
+        while let Some(line) = sheet.read() {
+            match read(&line, tenant, now) {
+                Ok(row) => rows.add(row),
+                Err(faults) => {
+                    failed += 1;
+                    if errors.len() < LISTED {
+                        errors.push(row_error(&sheet, &line, &faults));
+                    }
+                }
+            }
+        }
+        Ok(Self { rows: rows.into_rows(), failed, errors, ignored_columns: sheet.ignored })
+    }
+}
+
 /// What a line says, by the same rules as a body.
-fn read(line: &Line, tenant: &TenantSettings) -> Result<NewClient, Vec<Fault>> {
+fn read(line: &Line, tenant: &TenantSettings, now: DateTime<Utc>) -> Result<NewClient, Vec<Fault>> {
     let mut fields = Fields::new(members(line));
+    if let Some(fault) = line.fault {
+        fields.fault("phone", "quote_invalid", fault);
+        return Err(fields.into_faults());
+    }
     fields.require("phone");
     if line.is_too_long {
         let detail = "the row has more cells than there are headings: quote cells with commas";
@@ -123,7 +201,7 @@ fn read(line: &Line, tenant: &TenantSettings) -> Result<NewClient, Vec<Fault>> {
     let last_name = fields.name("lastName").value();
     let email = fields.email("email").value();
     let source = fields.word::<Channel>("firstInteractionSource").value();
-    let first_interaction_at = fields.time("firstInteractionDate", tenant).value();
+    let first_interaction_at = fields.past("firstInteractionDate", tenant, now).value();
     let first_booking_at = fields.time("firstBookingDate", tenant).value();
     let status = fields.word::<ClientStatus>("status").value();
     let faults = fields.into_faults();
@@ -170,13 +248,13 @@ fn members(line: &Line) -> Map<String, Value> {
     members
 }
 
-fn row_error(line: &Line, faults: &[Fault]) -> RowError {
+fn row_error(sheet: &Sheet<'_>, line: &Line, faults: &[Fault]) -> RowError {
     let column = |fault: &Fault| fault.pointer.trim_start_matches('/').to_owned();
     let sentence = |fault: &Fault| format!("{}: {}", column(fault), fault.detail);
     let first = faults.first();
     RowError {
         line: line.number,
-        column: first.map(column).map(|name| line.heading(&name)),
+        column: first.map(column).map(|name| sheet.heading(&name)),
         code: first.map(|fault| fault.code.clone()).unwrap_or_default(),
         detail: faults.iter().map(sentence).collect::<Vec<_>>().join("; "),
     }

@@ -7,6 +7,7 @@ use crate::http::extract::access::Records;
 use crate::http::extract::body::Body;
 use crate::http::openapi::{Repeatable, TenantPath, WriteRefusals};
 use crate::http::problem::Problem;
+use crate::sources::fields::provider_name;
 use crate::storage::mappings::{self, MappingRow};
 use crate::storage::{Conn, audit, locks};
 use actix_web::HttpResponse;
@@ -140,10 +141,13 @@ async fn store(
         unknown || row.business_id == business
     };
     match known.iter().find(same) {
-        Some(row)
-            if row.client_id == client && row.business_id.is_empty() && !business.is_empty() =>
-        {
+        Some(row) if row.client_id == client && adds(row, account) => {
+            let business = if business.is_empty() { row.business_id.as_str() } else { business };
+            let branch = if branch.is_empty() { row.branch_id.as_str() } else { branch };
             mappings::fill(conn, tenant, row.id, business, branch, now).await?;
+            let stored = mappings::find_by_external_id(conn, tenant, provider, id).await?;
+            let stored = stored.into_iter().find(|stored| stored.id == row.id);
+            return stored.map(MappingJson::from).ok_or_else(Problem::not_found);
         }
         Some(row) => return Err(exists(row.client_id)),
         None => {
@@ -157,6 +161,15 @@ async fn store(
     if stored.client_id == client { Ok(stored.into()) } else { Err(exists(stored.client_id)) }
 }
 
+/// True for an account that is known without the business or the branch that is told now.
+fn adds(row: &MappingRow, account: &ExternalClient) -> bool {
+    let adds = |known: &str, told: &str| known.is_empty() && !told.is_empty();
+    let other = |known: &str, told: &str| !known.is_empty() && !told.is_empty() && known != told;
+    !other(&row.branch_id, &account.branch_id)
+        && (adds(&row.business_id, &account.business_id)
+            || adds(&row.branch_id, &account.branch_id))
+}
+
 fn exists(client: Uuid) -> Problem {
     let detail = "a client has this external id already: `existingId` names the client";
     Problem::exists("mapping_exists", detail, client)
@@ -166,13 +179,18 @@ fn read(body: Body) -> Result<ExternalClient, Problem> {
     let mut fields = body.fields;
     fields.require("serviceProvider");
     let provider = fields.text("serviceProvider", 64).value();
+    let provider = provider.as_deref().map(provider_name).unwrap_or_default();
+    if provider.contains(':') {
+        let detail = "the name of a salon system has no colon, as in phorest";
+        fields.fault("serviceProvider", "text_invalid", detail);
+    }
     fields.require("externalClientId");
     let client_id = fields.text("externalClientId", 200).value();
     let business_id = fields.text("businessId", 200).value();
     let branch_id = fields.text("branchId", 200).value();
     fields.finish()?;
     Ok(ExternalClient {
-        provider: provider.unwrap_or_default().to_lowercase(),
+        provider,
         client_id: client_id.unwrap_or_default(),
         business_id: business_id.unwrap_or_default(),
         branch_id: branch_id.unwrap_or_default(),

@@ -114,7 +114,7 @@ pub(in crate::http) async fn create(
     body: Body,
     shared: Data<Shared>,
 ) -> Result<Entity<ClientJson>, Problem> {
-    let new = new(body.fields, &access.tenant)?;
+    let new = new(body.fields, &access.tenant, shared.clock.now())?;
     let row = hand::make(&shared.db, &by(&access, shared.clock.now()), &new).await;
     let row = row.map_err(refusal)?;
     Ok(Entity::created(row.version, ClientJson::of(access.tenant.id, row)))
@@ -140,7 +140,7 @@ pub(in crate::http) async fn update(
     body: Body,
     shared: Data<Shared>,
 ) -> Result<Entity<ClientJson>, Problem> {
-    let change = change(body.fields, &access.tenant)?;
+    let change = change(body.fields, &access.tenant, shared.clock.now())?;
     let id = id(&access, &path.1, &shared).await?;
     let by = by(&access, shared.clock.now());
     let meant = |version| if_match.means(version);
@@ -168,7 +168,7 @@ pub(in crate::http) async fn erase(
     let answer = idempotency::kept(&gone.text())?;
     let gone = Gone { status: 409, answer: &answer };
     let by = by(&access, shared.clock.now());
-    erasing::erase(&shared.db, &by, id, gone).await.map_err(refusal)?;
+    erasing::erase(&shared.db, &shared.key, &by, id, gone).await.map_err(refusal)?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -197,14 +197,18 @@ fn refusal(refused: Refused) -> Problem {
     }
 }
 
-fn new(mut fields: Fields, tenant: &TenantSettings) -> Result<NewClient, Problem> {
+fn new(
+    mut fields: Fields,
+    tenant: &TenantSettings,
+    now: DateTime<Utc>,
+) -> Result<NewClient, Problem> {
     fields.require("phone");
     let phone = fields.phone("phone", tenant.default_region).value();
     let first_name = fields.name("firstName").value();
     let last_name = fields.name("lastName").value();
     let email = fields.email("email").value();
     let source = fields.word::<Channel>("firstInteractionSource").value();
-    let first_interaction_at = fields.time("firstInteractionDate", tenant).value();
+    let first_interaction_at = fields.past("firstInteractionDate", tenant, now).value();
     let first_booking_at = fields.time("firstBookingDate", tenant).value();
     let status = fields.word::<ClientStatus>("status").value();
     fields.finish()?;
@@ -221,7 +225,11 @@ fn new(mut fields: Fields, tenant: &TenantSettings) -> Result<NewClient, Problem
     })
 }
 
-fn change(mut fields: Fields, tenant: &TenantSettings) -> Result<Change, Problem> {
+fn change(
+    mut fields: Fields,
+    tenant: &TenantSettings,
+    now: DateTime<Utc>,
+) -> Result<Change, Problem> {
     let phone = field(fields.phone("phone", tenant.default_region));
     let first_name = fields.name("firstName");
     let first_name = fields.full("firstName", first_name);
@@ -229,7 +237,7 @@ fn change(mut fields: Fields, tenant: &TenantSettings) -> Result<Change, Problem
     let email = field(fields.email("email"));
     let source = fields.word::<Channel>("firstInteractionSource");
     let source = fields.full("firstInteractionSource", source);
-    let first_interaction_at = fields.time("firstInteractionDate", tenant);
+    let first_interaction_at = fields.past("firstInteractionDate", tenant, now);
     let first_interaction_at = fields.full("firstInteractionDate", first_interaction_at);
     let first_booking_at = field(fields.time("firstBookingDate", tenant));
     let status = fields.word::<ClientStatus>("status");

@@ -79,6 +79,8 @@ impl Cell {
 /// What a spreadsheet would take for the beginning of a formula.
 fn is_formula(text: &str) -> bool {
     text.starts_with(['=', '+', '-', '@', '\t', '\r'])
+        // The same letters at full width, which some programs take alike.
+        || text.starts_with(['＝', '＋', '－', '＠'])
 }
 
 /// Text that no spreadsheet computes: an apostrophe before what looks like a formula. One that
@@ -137,7 +139,7 @@ mod tests {
 
     #[test]
     fn what_looks_like_a_formula_is_text_and_comes_back_as_it_was() {
-        for text in ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "'=1", "''-2"] {
+        for text in ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "＝1+1", "'=1", "''-2"] {
             let safe = harmless(text);
             assert_eq!(safe, format!("'{text}"));
             assert_eq!(original(&safe), text);

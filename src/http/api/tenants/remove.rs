@@ -26,7 +26,8 @@ pub(in crate::http) struct Confirmation {
 /// Deletes a tenant with everything that is its own: clients, bookings, leads, events, its log,
 /// connections with their secrets, tokens, users. It can't be undone; export it first.
 ///
-/// The platform's log keeps who deleted it and when.
+/// It is disabled first and then removed piece by piece: where that is broken off, repeat it. The
+/// platform's log keeps who deleted it and when.
 #[utoipa::path(
     delete, path = "/api/platform/tenants/{tenantId}", tag = "platform",
     operation_id = "deleteTenant",
@@ -47,6 +48,7 @@ pub(in crate::http) async fn remove(
         );
         return Err(Problem::bad_query("confirm", "confirmation_missing", &detail));
     }
+    removal::thin_out(&shared.db, tenant).await?;
     let (mut tx, now) = (shared.db.begin().await?, shared.clock.now());
     let conn = &mut tx.conn();
     removal::remove(conn, tenant).await?;
