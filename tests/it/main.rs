@@ -33,6 +33,7 @@ mod faults;
 mod fixtures;
 mod functions;
 mod histories;
+mod long_lists;
 mod maps;
 mod metrics;
 mod outage;
