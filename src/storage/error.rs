@@ -63,6 +63,24 @@ impl Error {
         matches!(self, Self::Conflict(_))
     }
 
+    /// True for a conflict that says nothing of the rows themselves: only others, or the time that
+    /// they took, were in the way.
+    #[must_use]
+    pub fn is_contention(&self) -> bool {
+        self.conflicts(in_the_way)
+    }
+
+    /// True when the transaction waited in vain: the next would wait as long.
+    #[must_use]
+    pub fn is_out_of_time(&self) -> bool {
+        self.conflicts(is_late)
+    }
+
+    fn conflicts(&self, of: fn(&str) -> bool) -> bool {
+        let Self::Conflict(sqlx::Error::Database(said)) = self else { return false };
+        said.code().is_some_and(|code| of(&code))
+    }
+
     /// True when what was to be written is unique and another row has it.
     #[must_use]
     pub fn is_taken(&self) -> bool {
@@ -80,16 +98,30 @@ impl From<sqlx::Error> for Error {
             }
             E::Database(db) => {
                 let code = db.code().unwrap_or_default().into_owned();
-                match (db.kind(), is_away(&code), matches!(&*code, "40001" | "40P01")) {
-                    (_, true, _) => Self::Unavailable(error),
-                    (ErrorKind::UniqueViolation | ErrorKind::ForeignKeyViolation, ..)
-                    | (_, _, true) => Self::Conflict(error),
+                match db.kind() {
+                    _ if is_away(&code) => Self::Unavailable(error),
+                    ErrorKind::UniqueViolation | ErrorKind::ForeignKeyViolation => {
+                        Self::Conflict(error)
+                    }
+                    _ if in_the_way(&code) => Self::Conflict(error),
                     _ => Self::Refused(error),
                 }
             }
             _ => Self::Refused(error),
         }
     }
+}
+
+/// Codes of PostgreSQL for a transaction that others were in the way of, or that took too long: it
+/// may go through the next time. Serialization, deadlock; a lock, a statement or a transaction that
+/// was waited for too long.
+fn in_the_way(code: &str) -> bool {
+    matches!(code, "40001" | "40P01") || is_late(code)
+}
+
+/// Those of them where the time was up.
+fn is_late(code: &str) -> bool {
+    matches!(code, "55P03" | "57014" | "25P03" | "25P04")
 }
 
 /// Codes of a server that is away, starting, stopping, read-only or full. PostgreSQL: classes 08,

@@ -8,6 +8,12 @@ use uuid::Uuid;
 const LOCK: &str = "
     select pg_advisory_xact_lock(k) from (select unnest($1::bigint[]) as k) as keys";
 
+/// What is locked for a person's id at a provider.
+#[must_use]
+pub fn account(provider: &str, client_id: &str) -> String {
+    format!("account:{provider}:{client_id}")
+}
+
 /// Locks the identities until the transaction ends. Sorted by hash, so that two transactions
 /// that share several can't wait for each other in a ring.
 ///

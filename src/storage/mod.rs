@@ -239,7 +239,7 @@ impl Db {
     pub async fn migrate(&self) -> Result<()> {
         let done = match self {
             Self::Sqlite { write, .. } => pools::migrate_sqlite(write.clone(), &MIGRATOR).await,
-            Self::Postgres { pool, .. } => MIGRATOR.run(pool).await,
+            Self::Postgres { pool, .. } => pools::migrate_postgres(pool, &MIGRATOR).await,
         };
         done.map_err(|error| match error {
             MigrateError::VersionMissing(version) => Error::TooNew(version),

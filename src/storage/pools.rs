@@ -3,12 +3,11 @@
 use super::{Db, Error, Result};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use sqlx::AssertSqlSafe;
 use sqlx::Connection as _;
-use sqlx::SqlitePool;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{AssertSqlSafe, PgConnection, PgPool, SqliteConnection, SqlitePool};
 use std::str::FromStr as _;
 use std::time::Duration;
 
@@ -26,6 +25,17 @@ const BY_INDEX: [(&str, &str); 4] = [
     ("enable_seqscan", "off"),
     ("enable_hashjoin", "off"),
     ("enable_mergejoin", "off"),
+];
+
+/// Nobody waits for good for an instance that is gone. Its locks are held until the server finds
+/// out, two hours by its defaults: it looks after half a minute. Until then whoever wants one of
+/// them gives up early enough for its delivery to be put into the spool; others are not held up.
+const NEVER_FOR_GOOD: [(&str, &str); 5] = [
+    ("lock_timeout", "1s"),
+    ("idle_in_transaction_session_timeout", "30s"),
+    ("tcp_keepalives_idle", "10"),
+    ("tcp_keepalives_interval", "5"),
+    ("tcp_keepalives_count", "3"),
 ];
 
 /// How long SQLite waits for another process that writes.
@@ -72,10 +82,18 @@ pub(super) async fn sqlite_file(options: SqliteConnectOptions) -> Result<Db> {
         unswept(SqlitePoolOptions::new())
             .max_connections(connections)
             .acquire_timeout(Duration::from_secs(10))
+            .before_acquire(|connection, _| Box::pin(async move { Ok(is_clean(connection)) }))
     };
     let write = pool(1).connect_with(options.clone()).await?;
     let read = pool(4).connect_with(options).await?;
     Ok(Db::Sqlite { read, write })
+}
+
+/// False for a connection that takes itself for one within a transaction: SQLite undoes one by
+/// itself when the disk is full or fails, and the library, whose own undoing fails then, refuses to
+/// begin another on it for ever.
+fn is_clean(connection: &SqliteConnection) -> bool {
+    !connection.is_in_transaction()
 }
 
 impl Db {
@@ -121,12 +139,35 @@ pub(super) fn migrate_sqlite(
     migrating.boxed()
 }
 
+async fn ping(connection: &mut PgConnection) -> sqlx::Result<()> {
+    let pinged = tokio::time::timeout(LONGEST_PING, connection.ping()).await;
+    pinged.unwrap_or(Err(sqlx::Error::PoolTimedOut))
+}
+
+/// Migrates on a connection that is closed whatever comes of it: the lock is the session's, and
+/// the library leaves it locked where migrating fails. Nobody else gives up waiting for it.
+pub(super) async fn migrate_postgres(
+    pool: &PgPool,
+    migrator: &'static Migrator,
+) -> std::result::Result<(), MigrateError> {
+    let mut connection = pool.acquire().await?.detach();
+    let waits = "select set_config('lock_timeout', '0', false)";
+    let migrated = match sqlx::query(waits).execute(&mut connection).await {
+        Ok(_) => migrator.run_direct(None, &mut connection, false).await,
+        Err(error) => Err(error.into()),
+    };
+    // What it did is committed, and what it did not do is undone: the server sees it go.
+    drop(connection.close().await);
+    migrated
+}
+
 /// The pool of a server, which isn't asked yet.
 pub(super) fn postgres(url: &str) -> Result<Db> {
     let options = PgConnectOptions::from_str(url)
         .map_err(|_| Error::Address("DATABASE_URL is no PostgreSQL address".into()))?
         .application_name("bookhook")
-        .options([("synchronous_commit", "on"), ("TimeZone", "UTC")]);
+        .options([("synchronous_commit", "on"), ("TimeZone", "UTC")])
+        .options(NEVER_FOR_GOOD);
     let pool = |connections, options| {
         unswept(PgPoolOptions::new())
             .max_connections(connections)
@@ -138,9 +179,12 @@ pub(super) fn postgres(url: &str) -> Result<Db> {
                         return Ok(false);
                     }
                     // One that never answers is given up, so that another is tried in its place.
-                    let pinged = tokio::time::timeout(LONGEST_PING, connection.ping()).await;
-                    pinged.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map(|()| true)
+                    ping(connection).await.map(|()| true)
                 })
+            })
+            // Nor does one that hangs keep its place: the library's own look at it has no end.
+            .after_release(|connection, _| {
+                Box::pin(async { ping(connection).await.map(|()| true) })
             })
             .acquire_timeout(Duration::from_secs(5))
             .connect_lazy_with(options)

@@ -37,6 +37,9 @@ impl Tracker {
                 Err(Trouble::Storage(error)) if error.is_unavailable() => {
                     return Err(TrackError::Unavailable(error));
                 }
+                Err(Trouble::Storage(error)) if error.is_out_of_time() => {
+                    return Err(TrackError::Unavailable(error));
+                }
                 Err(Trouble::Storage(error)) if error.is_conflict() => {
                     failure = Some(error);
                     tokio::time::sleep(Duration::from_millis(2 << attempt.min(6))).await;
@@ -50,6 +53,8 @@ impl Tracker {
         match failure {
             // A person waits for the answer, and can write it again.
             Some(error) if work.terms.by_hand() => Err(TrackError::Unavailable(error)),
+            // Nothing is wrong with the event.
+            Some(error) if error.is_contention() => Err(TrackError::Unavailable(error)),
             failure => self.keep_failed(work, failure).await,
         }
     }

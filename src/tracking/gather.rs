@@ -138,7 +138,9 @@ pub(super) fn names(sighting: &Sighting) -> BTreeSet<String> {
     let people = identities(sighting).into_iter().map(|i| i.key());
     let contexts = contexts(sighting).map(|c| context_lock(&c));
     let reference = keys(sighting).external_key.map(|k| reference_lock(&k));
-    people.chain(contexts).chain(reference).collect()
+    let account = telling(sighting).and_then(|told| told.account.as_ref());
+    let account = account.map(|account| locks::account(&account.provider, &account.client_id));
+    people.chain(contexts).chain(reference).chain(account).collect()
 }
 
 /// What is locked for a call or message.

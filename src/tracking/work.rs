@@ -43,6 +43,8 @@ impl Work {
     /// What to lock before anything is read that the event may change.
     pub(super) fn locks(&self) -> BTreeSet<String> {
         let mut locks: BTreeSet<String> = self.sightings.iter().flat_map(gather::names).collect();
+        // Whoever erases a person locks where their events were told.
+        locks.extend(self.taken.item.context.as_deref().map(gather::context_lock));
         locks.extend(asked::identities(&self.mapped).iter().map(Identity::key));
         locks.extend(review_contexts(&self.mapped).map(gather::context_lock));
         locks.extend(reworded(&self.mapped).map(|words| gather::context_lock(&words.context)));

@@ -25,13 +25,13 @@ const POISON: &[(&str, &str)] = &[
     ("client_words", "new.word = WORD"),
 ];
 
-const TOLD: usize = 8;
+pub(crate) const TOLD: usize = 8;
 
 /// Which of them is Poison's.
-const BAD: usize = 3;
+pub(crate) const BAD: usize = 3;
 
 /// Bookings of strangers, of somebody twice, with a mapping each; one of them is Poison's.
-fn told(tenant: &Arc<TenantSettings>) -> Vec<Taken> {
+pub(crate) fn told(tenant: &Arc<TenantSettings>) -> Vec<Taken> {
     let source = sources::find("n8n").unwrap();
     let received_at = Clock::system().now();
     let one = |n: usize| {
@@ -66,12 +66,15 @@ fn told(tenant: &Arc<TenantSettings>) -> Vec<Taken> {
     (0..TOLD).map(one).collect()
 }
 
-fn tracker(db: &Db) -> Tracker {
+pub(crate) fn tracker(db: &Db) -> Tracker {
     Tracker::new(db.clone(), MasterKey::parse(MASTER_KEY).unwrap(), Clock::system())
 }
 
 /// Tracks all of them at once, each as a delivery of its own would be.
-async fn all_at_once(tracker: &Tracker, all: Vec<Taken>) -> Vec<Result<Answer, TrackError>> {
+pub(crate) async fn all_at_once(
+    tracker: &Tracker,
+    all: Vec<Taken>,
+) -> Vec<Result<Answer, TrackError>> {
     let each = all.into_iter().map(|one| tracker.track(one));
     futures_util::future::join_all(each).await
 }

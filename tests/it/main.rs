@@ -32,6 +32,7 @@ mod failing;
 mod faults;
 mod fixtures;
 mod functions;
+mod held_up;
 mod histories;
 mod long_lists;
 mod maps;

@@ -113,8 +113,7 @@ pub(in crate::http) async fn add(
     let (tenant, now) = (access.tenant.id, shared.clock.now());
     let mut tx = shared.db.begin().await?;
     let conn = &mut tx.conn();
-    locks::lock(conn, tenant, &[format!("account:{}:{}", account.provider, account.client_id)])
-        .await?;
+    locks::lock(conn, tenant, &[locks::account(&account.provider, &account.client_id)]).await?;
     let client = named(conn, &access.tenant, &path.1).await?.id;
     let added = store(conn, tenant, client, &account, now).await?;
     let (actor, detail) = (access.by.actor(), json!({ "fields": ["mappings"] }).to_string());
