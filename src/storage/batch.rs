@@ -92,6 +92,10 @@ pub(super) enum Stage {
     Mappings,
 }
 
+/// All of them, as `pending` writes them.
+const STAGES: [Stage; 5] =
+    [Stage::Identities, Stage::Bookings, Stage::Events, Stage::Sightings, Stage::Mappings];
+
 /// What a transaction of many events carries along.
 #[derive(Default)]
 pub(super) struct Batch {
@@ -99,7 +103,7 @@ pub(super) struct Batch {
     /// True once something was written past what was read ahead: all of it is gone.
     is_stale: bool,
     pub(super) clients: BTreeMap<RowKey, PendingClient>,
-    rows: BTreeMap<Stage, (&'static Bulk, Rows<'static>)>,
+    rows: BTreeMap<Stage, Rows<'static>>,
 }
 
 impl Batch {
@@ -110,11 +114,9 @@ impl Batch {
     /// Writes everything that is held back: clients in the order of their ids, so that two
     /// transactions that share several can't wait for each other in a ring.
     pub(super) async fn write(&mut self, raw: &mut Raw<'_>) -> Result<()> {
-        pending::write_pending(raw, std::mem::take(&mut self.clients)).await?;
-        for (bulk, rows) in std::mem::take(&mut self.rows).into_values() {
-            bulk.run(raw, rows).await?;
-        }
-        Ok(())
+        let mut rows = std::mem::take(&mut self.rows);
+        let rows = STAGES.map(|stage| rows.remove(&stage).unwrap_or_default());
+        pending::write_pending(raw, std::mem::take(&mut self.clients), rows).await
     }
 }
 
@@ -161,8 +163,7 @@ impl<'a> Conn<'a> {
         rows: Rows<'_>,
     ) -> Result<Option<u64>> {
         if let Some(batch) = self.batch.as_deref_mut() {
-            let (_, held) = batch.rows.entry(stage).or_insert((bulk, Rows::default()));
-            held.extend(rows.into_owned());
+            batch.rows.entry(stage).or_default().extend(rows.into_owned());
             return Ok(None);
         }
         bulk.run(&mut self.raw, rows).await.map(Some)

@@ -145,14 +145,17 @@ impl Bulk {
 
     /// The whole text on PostgreSQL. It is made once, and lives as long as the process.
     pub(super) fn on_postgres(&self) -> &'static str {
-        self.postgres.get_or_init(|| {
-            let names: Vec<&str> = self.columns.iter().map(|(name, _)| *name).collect();
-            let kinds = self.columns.iter().zip(1..);
-            let arrays: Vec<String> =
-                kinds.map(|((_, kind), n)| format!("${n}::{}[]", kind.postgres())).collect();
-            let (names, arrays, sql) = (names.join(", "), arrays.join(", "), self.sql);
-            leaked(format!("with k({names}) as (select * from unnest({arrays})) {sql}"))
-        })
+        self.postgres.get_or_init(|| leaked(self.numbered_from(1)))
+    }
+
+    /// The whole text on PostgreSQL, its arrays numbered from `first`.
+    fn numbered_from(&self, first: usize) -> String {
+        let names: Vec<&str> = self.columns.iter().map(|(name, _)| *name).collect();
+        let kinds = self.columns.iter().zip(first..);
+        let arrays: Vec<String> =
+            kinds.map(|((_, kind), n)| format!("${n}::{}[]", kind.postgres())).collect();
+        let (names, arrays, sql) = (names.join(", "), arrays.join(", "), self.sql);
+        format!("with k({names}) as (select * from unnest({arrays})) {sql}")
     }
 
     /// The whole text on SQLite, for one of the [`PORTIONS`].
@@ -182,7 +185,9 @@ impl Bulk {
         }
         match raw {
             Raw::Postgres(c) => {
-                let query = sqlx::query_with(self.on_postgres(), self.arrays(&rows)?);
+                let mut arguments = PgArguments::default();
+                self.add_arrays(&rows, &mut arguments)?;
+                let query = sqlx::query_with(self.on_postgres(), arguments);
                 Ok(query.execute(&mut **c).await?.rows_affected())
             }
             Raw::Sqlite(c) => {
@@ -206,7 +211,9 @@ impl Bulk {
         }
         match raw {
             Raw::Postgres(c) => {
-                let query = sqlx::query_as_with(self.on_postgres(), self.arrays(&rows)?);
+                let mut arguments = PgArguments::default();
+                self.add_arrays(&rows, &mut arguments)?;
+                let query = sqlx::query_as_with(self.on_postgres(), arguments);
                 Ok(query.fetch_all(&mut **c).await?)
             }
             Raw::Sqlite(c) => {
@@ -220,8 +227,8 @@ impl Bulk {
         }
     }
 
-    /// One array a column.
-    fn arrays(&self, rows: &Rows<'_>) -> Result<PgArguments> {
+    /// Adds one array a column.
+    fn add_arrays(&self, rows: &Rows<'_>, arguments: &mut PgArguments) -> Result<()> {
         /// The values of one column.
         macro_rules! column {
             ($values:expr, $kind:ident $(, $as:ident)?) => {
@@ -232,7 +239,6 @@ impl Bulk {
                 .collect::<Vec<_>>()
             };
         }
-        let mut arguments = PgArguments::default();
         for (place, (_, kind)) in self.columns.iter().enumerate() {
             let values = rows.values.iter().skip(place).step_by(self.columns.len());
             let added = match kind {
@@ -244,7 +250,7 @@ impl Bulk {
             };
             added.map_err(unwritable)?;
         }
-        Ok(arguments)
+        Ok(())
     }
 
     /// The rows in portions, each with its size.
@@ -272,6 +278,58 @@ impl Bulk {
     }
 }
 
+/// From how many statements on it pays to make them one.
+const WORTH_FUSING: usize = 3;
+
+/// Several statements that only write: one statement on PostgreSQL, since each costs as much as
+/// some rows do. None of them may read what another writes. That a row is referred to which
+/// another of them writes is no matter: the server looks at references when all are through.
+pub(super) struct Fused<const N: usize> {
+    parts: [&'static Bulk; N],
+    postgres: OnceLock<&'static str>,
+}
+
+impl<const N: usize> Fused<N> {
+    /// These statements, written in this order where it takes several. The first one's rows are
+    /// counted, and it has to say `returning 1` for that.
+    pub(super) const fn new(parts: [&'static Bulk; N]) -> Self {
+        Self { parts, postgres: OnceLock::new() }
+    }
+
+    /// The whole text on PostgreSQL.
+    pub(super) fn on_postgres(&self) -> &'static str {
+        self.postgres.get_or_init(|| {
+            let mut first = 1;
+            let part = |(n, bulk): (usize, &&Bulk)| {
+                let text = format!("w{n} as ({})", bulk.numbered_from(first));
+                first += bulk.columns.len();
+                text
+            };
+            let parts: Vec<String> = self.parts.iter().enumerate().map(part).collect();
+            leaked(format!("with {} select count(*) from w0", parts.join(", ")))
+        })
+    }
+
+    /// Runs them with the rows of each, and says how many rows the first touched.
+    pub(super) async fn run(&self, raw: &mut Raw<'_>, rows: [Rows<'_>; N]) -> Result<u64> {
+        let several = rows.iter().filter(|rows| !rows.is_empty()).count() >= WORTH_FUSING;
+        let Some(c) = raw.postgres().filter(|_| several) else {
+            let mut done = Vec::with_capacity(N);
+            for (bulk, rows) in self.parts.iter().zip(rows) {
+                done.push(bulk.run(raw, rows).await?);
+            }
+            return Ok(done.first().copied().unwrap_or_default());
+        };
+        let mut arguments = PgArguments::default();
+        for (bulk, rows) in self.parts.iter().zip(&rows) {
+            bulk.add_arrays(rows, &mut arguments)?;
+        }
+        let (count,): (i64,) =
+            sqlx::query_as_with(self.on_postgres(), arguments).fetch_one(c).await?;
+        Ok(count.unsigned_abs())
+    }
+}
+
 fn unwritable(error: sqlx::error::BoxDynError) -> Error {
     Error::Refused(sqlx::Error::Encode(error))
 }
@@ -283,7 +341,7 @@ fn leaked(text: String) -> &'static str {
 /// Names a file's statements over many rows, each with its columns, and lists them in `BULK`.
 macro_rules! bulk {
     ($($name:ident($($column:ident $kind:ident),+ $(,)?) = $sql:expr;)+) => {
-        $(static $name: $crate::storage::bulk::Bulk = $crate::storage::bulk::Bulk::new(
+        $(pub(super) static $name: $crate::storage::bulk::Bulk = $crate::storage::bulk::Bulk::new(
             &[$((stringify!($column), $crate::storage::bulk::Kind::$kind)),+],
             $sql,
         );)+

@@ -151,7 +151,7 @@ pub async fn insert(conn: &mut Conn<'_>, tenant: Uuid, client: &ClientRow) -> Re
         batch.clients.insert(key, new);
         return Ok(());
     }
-    write_pending(conn.settled().await?, BTreeMap::from([(key, new)])).await
+    write_pending(conn.settled().await?, BTreeMap::from([(key, new)]), Default::default()).await
 }
 
 /// Writes a client's fields and adds to its counters; `updated_at` of the row is used. `before` is
@@ -169,7 +169,12 @@ pub async fn update(
 ) -> Result<()> {
     let (key, change) = ((tenant, client.id), PendingClient::changed(before, client, tally));
     let Some(batch) = conn.batch.as_deref_mut() else {
-        return write_pending(conn.settled().await?, BTreeMap::from([(key, change)])).await;
+        return write_pending(
+            conn.settled().await?,
+            BTreeMap::from([(key, change)]),
+            Default::default(),
+        )
+        .await;
     };
     let held = match batch.clients.remove(&key) {
         Some(held) => held.then(change),

@@ -148,7 +148,11 @@ pub fn bulk_statements(engine: &str) -> Vec<(&'static str, &'static str, &'stati
     let named = |(file, list): (&'static str, &[(&'static str, &'static bulk::Bulk)])| {
         list.iter().map(|(name, bulk)| (file, *name, text(bulk))).collect::<Vec<_>>()
     };
-    files.into_iter().flat_map(named).collect()
+    let mut all: Vec<_> = files.into_iter().flat_map(named).collect();
+    if engine == "postgres" {
+        all.push(("pending", "ALL", pending::all_on_postgres()));
+    }
+    all
 }
 
 /// A database: SQLite in one file, or PostgreSQL.
@@ -181,6 +185,16 @@ pub struct Conn<'a> {
 pub(crate) enum Raw<'a> {
     Sqlite(&'a mut SqliteConnection),
     Postgres(&'a mut PgConnection),
+}
+
+impl Raw<'_> {
+    /// The connection, if it is one to a server.
+    fn postgres(&mut self) -> Option<&mut PgConnection> {
+        match self {
+            Self::Postgres(c) => Some(c),
+            Self::Sqlite(_) => None,
+        }
+    }
 }
 
 /// A write transaction; dropped without [`Tx::commit`] it is undone.

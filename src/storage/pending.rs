@@ -1,9 +1,9 @@
 //! Clients' rows on their way into the database, alone or with those of other events.
 
 use super::batch::RowKey;
-use super::bulk::{Rows, bulk};
+use super::bulk::{Fused, Rows, bulk};
 use super::clients::{ClientRow, Tally};
-use super::{Error, Raw, Result, words};
+use super::{Error, Raw, Result, bookings, clients, events, mappings, sightings, words};
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
@@ -41,7 +41,8 @@ bulk! {
             bookings_count = c.bookings_count + k.bookings_count,
             spent_minor = c.spent_minor + k.spent_minor
         from k
-        where c.tenant_id = k.tenant_id and c.id = k.id and c.version = k.version";
+        where c.tenant_id = k.tenant_id and c.id = k.id and c.version = k.version
+        returning 1";
 }
 
 /// A client's row that is still to be written.
@@ -117,32 +118,72 @@ impl PendingClient {
     }
 }
 
-/// Writes clients that were held back, and their words.
+/// What is to be written of clients that were held back.
+#[derive(Default)]
+pub(super) struct ClientRows<'c> {
+    pub(super) new: Rows<'c>,
+    pub(super) changed: Rows<'c>,
+    /// Clients whose words are to be removed before the new ones are written.
+    pub(super) old_words: Rows<'c>,
+    pub(super) words: Rows<'c>,
+    /// How many rows are to change: one that does not is no longer what it was when it was read.
+    pub(super) changes: u64,
+}
+
+impl<'c> ClientRows<'c> {
+    /// Everything of these clients, in the order of their ids.
+    pub(super) fn of(pending: &'c BTreeMap<RowKey, PendingClient>) -> Self {
+        let mut rows = Self::default();
+        for ((tenant, id), client) in pending {
+            if client.is_new {
+                rows.new.extend(client.values(*tenant));
+            } else {
+                rows.changed.extend(client.values(*tenant));
+                rows.changes += 1;
+            }
+            let Some(words) = &client.words else { continue };
+            if client.had_words {
+                rows.old_words.push([(*tenant).into(), (*id).into()]);
+            }
+            rows.words.extend(words::rows(*tenant, *id, words));
+        }
+        rows
+    }
+}
+
+/// Everything that a transaction writes by rows, each table after those that it refers to.
+static ALL: Fused<8> = Fused::new([
+    &UPDATE,
+    &INSERT,
+    &words::INSERT,
+    &clients::INSERT_IDENTITY,
+    &bookings::INSERT,
+    &events::INSERT,
+    &sightings::INSERT,
+    &mappings::INSERT,
+]);
+
+/// The one statement in which PostgreSQL is told all of it: for the tests that prepare every one.
+pub(super) fn all_on_postgres() -> &'static str {
+    ALL.on_postgres()
+}
+
+/// Writes clients that were held back, their words, and rows of other tables: of identities,
+/// bookings, events, sightings and mappings.
 ///
 /// # Errors
 /// When the database fails; a conflict when a row is no longer what it was when it was read.
 pub(super) async fn write_pending(
     raw: &mut Raw<'_>,
     pending: BTreeMap<RowKey, PendingClient>,
+    others: [Rows<'_>; 5],
 ) -> Result<()> {
-    let (mut new, mut changed) = (Rows::default(), Rows::default());
-    let (mut old_words, mut new_words, mut count) = (Rows::default(), Rows::default(), 0);
-    for ((tenant, id), client) in &pending {
-        if client.is_new {
-            new.extend(client.values(*tenant));
-        } else {
-            changed.extend(client.values(*tenant));
-            count += 1;
-        }
-        let Some(words) = &client.words else { continue };
-        if client.had_words {
-            old_words.push([(*tenant).into(), (*id).into()]);
-        }
-        new_words.extend(words::rows(*tenant, *id, words));
+    let ClientRows { new, changed, old_words, words, changes } = ClientRows::of(&pending);
+    words::DELETE_MANY.run(raw, old_words).await?;
+    let [identities, bookings, events, sightings, mappings] = others;
+    let rows = [changed, new, words, identities, bookings, events, sightings, mappings];
+    if ALL.run(raw, rows).await? == changes {
+        return Ok(());
     }
-    INSERT.run(raw, new).await?;
-    if UPDATE.run(raw, changed).await? != count {
-        return Err(Error::Conflict(sqlx::Error::RowNotFound));
-    }
-    words::write_many(raw, old_words, new_words).await
+    Err(Error::Conflict(sqlx::Error::RowNotFound))
 }

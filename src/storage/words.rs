@@ -2,7 +2,7 @@
 
 use super::bulk::{Rows, bulk};
 use super::clients::ClientRow;
-use super::{Conn, Db, Raw, Result, execute, fetch_all, fetch_optional, statements};
+use super::{Conn, Db, Result, execute, fetch_all, fetch_optional, statements};
 use uuid::Uuid;
 
 /// How many clients of an older program are filled in one transaction.
@@ -47,23 +47,13 @@ pub async fn write(
     Ok(())
 }
 
-/// The words of a client as [`write_many`] takes them.
+/// The words of a client as the statements take them.
 pub(super) fn rows(tenant: Uuid, client: Uuid, words: &[String]) -> Rows<'_> {
     let mut rows = Rows::default();
     for word in words {
         rows.push([tenant.into(), client.into(), word.as_bytes().into()]);
     }
     rows
-}
-
-/// Removes the words of some clients, then writes those of these and others.
-///
-/// # Errors
-/// When the database fails.
-pub(super) async fn write_many(raw: &mut Raw<'_>, old: Rows<'_>, new: Rows<'_>) -> Result<()> {
-    DELETE_MANY.run(raw, old).await?;
-    INSERT.run(raw, new).await?;
-    Ok(())
 }
 
 /// Removes all words of a client.

@@ -58,7 +58,7 @@ pub(super) struct Queue {
 impl Queue {
     /// A queue for `engine`. SQLite has one writer at a time whatever we do.
     pub(super) fn new(engine: &str) -> Self {
-        let writers = if engine == "sqlite" { 1 } else { WRITERS };
+        let writers = if engine == "sqlite" { 1 } else { knob("XW", WRITERS) };
         Self { waiting: Arc::default(), writers: Arc::new(Semaphore::new(writers)) }
     }
 
@@ -86,7 +86,7 @@ impl Queue {
     fn take(&self) -> Vec<Job> {
         let mut waiting = self.waiting();
         let (mut taken, mut bytes) = (Vec::new(), 0);
-        while taken.len() < TOGETHER && (taken.is_empty() || bytes < TOGETHER_BYTES) {
+        while taken.len() < knob("XT", TOGETHER) && (taken.is_empty() || bytes < TOGETHER_BYTES) {
             let Some(job) = waiting.jobs.pop_front() else { break };
             let size = job.work.taken.item.raw.len();
             bytes += size;
@@ -152,4 +152,8 @@ impl Tracker {
 /// Whether they were stored is not known; a repeat finds out.
 fn late(count: usize) -> Vec<Outcome> {
     (0..count).map(|_| Err(TrackError::Unavailable(Error::late()))).collect()
+}
+
+fn knob(name: &str, usual: usize) -> usize {
+    std::env::var(name).ok().and_then(|t| t.parse().ok()).unwrap_or(usual)
 }

@@ -11,7 +11,7 @@ use bookhook::storage::Db;
 use bookhook::storage::seal::MasterKey;
 use bookhook::tracking::answer::Answer;
 use bookhook::tracking::{Taken, TrackError, Tracker};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// What each table is made to refuse: the rows of whoever is called Poison, by a condition on the
@@ -32,8 +32,6 @@ pub(crate) const BAD: usize = 3;
 
 /// Bookings of strangers, of somebody twice, with a mapping each; one of them is Poison's.
 pub(crate) fn told(tenant: &Arc<TenantSettings>) -> Vec<Taken> {
-    let source = sources::find("n8n").unwrap();
-    let received_at = Clock::system().now();
     let one = |n: usize| {
         // The sixth is the fifth's again, at another time.
         let who = if n == 6 { 5 } else { n };
@@ -44,26 +42,37 @@ pub(crate) fn told(tenant: &Arc<TenantSettings>) -> Vec<Taken> {
             "dateTime": format!("2027-06-01T1{n}:00:00Z"), "notes": notes, "source": "web",
             "phorestClientId": format!("px_{who}"), "phorestBusinessId": "biz_1",
         }});
-        let body = body.to_string();
-        let mut headers = Headers::default();
-        headers.insert("webhook-id", &format!("msg_{n}"));
-        let delivery = Delivery { body: body.as_bytes(), headers: &headers, received_at };
-        let item = source.split(&delivery).unwrap().remove(0);
-        Taken {
-            event_id: ids::new(received_at),
-            queued: false,
-            tenant: Arc::clone(tenant),
-            connection_id: None,
-            source,
-            item,
-            path: source.path().to_owned(),
-            headers: "{}".to_owned(),
-            received_at,
-            map: None,
-            held: None,
-        }
+        taken(tenant, "n8n", &format!("msg_{n}"), &body)
     };
     (0..TOLD).map(one).collect()
+}
+
+/// The one event of a body, verified.
+pub(crate) fn taken(
+    tenant: &Arc<TenantSettings>,
+    source: &str,
+    webhook_id: &str,
+    body: &Value,
+) -> Taken {
+    let (source, received_at) = (sources::find(source).unwrap(), Clock::system().now());
+    let body = body.to_string();
+    let mut headers = Headers::default();
+    headers.insert("webhook-id", webhook_id);
+    let delivery = Delivery { body: body.as_bytes(), headers: &headers, received_at };
+    let item = source.split(&delivery).unwrap().remove(0);
+    Taken {
+        event_id: ids::new(received_at),
+        queued: false,
+        tenant: Arc::clone(tenant),
+        connection_id: None,
+        source,
+        item,
+        path: source.path().to_owned(),
+        headers: "{}".to_owned(),
+        received_at,
+        map: None,
+        held: None,
+    }
 }
 
 pub(crate) fn tracker(db: &Db) -> Tracker {

@@ -1,12 +1,13 @@
 //! A database whose disk is full for a while, and a server whose locks somebody gone still holds.
 
-use crate::faults::{BAD, TOLD, all_at_once, told, tracker};
+use crate::faults::{BAD, TOLD, all_at_once, taken, told, tracker};
 use crate::histories::salon;
 use crate::support::db::{Engine, TestDb};
 use bookhook::clock::Clock;
 use bookhook::domain::tenant::TenantSettings;
 use bookhook::storage::{Db, Tx, audit, locks};
 use bookhook::tracking::TrackError;
+use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -75,6 +76,24 @@ async fn whoever_waits_for_a_lock_of_somebody_gone_gives_up_and_the_others_are_s
 }
 
 #[actix_web::test]
+async fn a_call_without_a_booking_waits_for_whoever_erases_what_was_told_in_it() {
+    let db = TestDb::fresh(Engine::Postgres).await;
+    let (open, other) = (Db::open(&db.url).await.unwrap(), Db::open(&db.url).await.unwrap());
+    let (tenant, tracker) = (salon(&open).await, tracker(&open));
+    let body = json!({"event": "call_ended", "call": {
+        "call_id": "call_9", "call_type": "phone_call", "agent_id": "agent_1",
+        "from_number": "+353871234567", "start_timestamp": 1_790_000_000_000_i64,
+        "transcript": "Agent: hello. User: wrong number.",
+    }});
+    let held = holding(&other, &tenant, "context:retell:call:call_9").await;
+    let outcome = tracker.track(taken(&tenant, "retell", "", &body)).await;
+    assert!(matches!(outcome, Err(TrackError::Unavailable(_))), "{outcome:?}");
+    drop(held);
+    let answer = tracker.track(taken(&tenant, "retell", "", &body)).await.unwrap();
+    assert_eq!(answer.outcome.as_str(), "ignored");
+}
+
+#[actix_web::test]
 async fn a_server_that_was_read_only_at_the_start_is_left_to_be_migrated_by_others() {
     let db = TestDb::blank(Engine::Postgres).await;
     let (name, open) = (db.url.clone(), Db::open(&db.url).await.unwrap());
@@ -88,7 +107,7 @@ async fn a_server_that_was_read_only_at_the_start_is_left_to_be_migrated_by_othe
     let admin = "begin read write; set transaction read write; ";
     db.run(&format!("{admin}{}; commit", read_only("off"))).await;
     let other = Db::open(&db.url).await.unwrap();
-    let migrated = tokio::time::timeout(Duration::from_secs(60), other.migrate()).await;
+    let migrated = tokio::time::timeout(Duration::from_mins(1), other.migrate()).await;
     migrated.expect("nobody holds the lock").unwrap();
     open.migrate().await.unwrap();
 }
