@@ -12,7 +12,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Semaphore, oneshot};
 
-/// The most events of one transaction: whoever comes later waits for all of them.
+/// The most events of one transaction: whoever comes later waits for all of them. With more, or
+/// with one writer, less is stored in a second on two cores (`docs/performance.md`).
 const TOGETHER: usize = 64;
 
 /// The most bytes of one transaction's events.
@@ -58,7 +59,7 @@ pub(super) struct Queue {
 impl Queue {
     /// A queue for `engine`. SQLite has one writer at a time whatever we do.
     pub(super) fn new(engine: &str) -> Self {
-        let writers = if engine == "sqlite" { 1 } else { knob("XW", WRITERS) };
+        let writers = if engine == "sqlite" { 1 } else { WRITERS };
         Self { waiting: Arc::default(), writers: Arc::new(Semaphore::new(writers)) }
     }
 
@@ -86,7 +87,7 @@ impl Queue {
     fn take(&self) -> Vec<Job> {
         let mut waiting = self.waiting();
         let (mut taken, mut bytes) = (Vec::new(), 0);
-        while taken.len() < knob("XT", TOGETHER) && (taken.is_empty() || bytes < TOGETHER_BYTES) {
+        while taken.len() < TOGETHER && (taken.is_empty() || bytes < TOGETHER_BYTES) {
             let Some(job) = waiting.jobs.pop_front() else { break };
             let size = job.work.taken.item.raw.len();
             bytes += size;
@@ -152,8 +153,4 @@ impl Tracker {
 /// Whether they were stored is not known; a repeat finds out.
 fn late(count: usize) -> Vec<Outcome> {
     (0..count).map(|_| Err(TrackError::Unavailable(Error::late()))).collect()
-}
-
-fn knob(name: &str, usual: usize) -> usize {
-    std::env::var(name).ok().and_then(|t| t.parse().ok()).unwrap_or(usual)
 }
