@@ -159,10 +159,14 @@ impl Spool {
         Ok(sealed.map(|sealed| key.open(&sealed, PLACE)).transpose()?)
     }
 
-    /// What a repeat of something that waits is answered.
+    /// What a repeat of something that waits is answered. Where the file can't be read it is none:
+    /// the database takes it, and finds the other the same when that is drained.
     pub(super) async fn repeat(&self, (row, repeats): &Queuing) -> Result<Option<Answer>, Refusal> {
         let Some(key) = &row.key_hash else { return Ok(None) };
-        let known = self.file.latest_by_key(row.tenant_id, key).await.map_err(failed)?;
+        let known = self.file.latest_by_key(row.tenant_id, key).await.unwrap_or_else(|error| {
+            tracing::error!(%error, "the spool can't be read");
+            None
+        });
         known.map_or(Ok(None), |known| repeated(row, *repeats, &known))
     }
 

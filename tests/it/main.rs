@@ -52,6 +52,7 @@ mod schema;
 mod seed;
 mod settled;
 mod spool;
+mod spool_broken;
 mod spool_ends;
 mod starting;
 mod statements;
