@@ -18,9 +18,13 @@ use chrono::TimeDelta;
 use std::fmt::Display;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 /// What the kept directory is sealed for.
 const PLACE: &str = "spool/directory";
+
+/// How long a delivery may wait for those before it to be on the spool's disk.
+const LONGEST_TURN: Duration = Duration::from_secs(10);
 
 /// Where the spool is once it could be opened. There is none with SQLite, and none while another
 /// process has its file.
@@ -47,6 +51,8 @@ pub struct Spool {
     clock: Clock,
     taking: AtomicBool,
     refusing: AtomicBool,
+    /// Who writes: what waits changes in the file and in `depth` as one.
+    writing: tokio::sync::Mutex<()>,
     depth: Mutex<Depth>,
 }
 
@@ -70,6 +76,11 @@ pub struct Report {
 #[error("the spool is full; more room is given by BOOKHOOK_SPOOL_SIZE")]
 struct Full;
 
+/// The same.
+#[derive(Debug, thiserror::Error)]
+#[error("the spool's disk is too slow")]
+struct Slow;
+
 impl Spool {
     /// Takes an open file into use, for at most so many bytes. Until [`Spool::resume`] says that
     /// the database is there, deliveries go to the spool.
@@ -79,7 +90,15 @@ impl Spool {
     pub async fn new(file: SpoolFile, most: u64, clock: Clock) -> storage::Result<Self> {
         let depth = Mutex::new(file.depth().await?);
         let (taking, refusing) = (AtomicBool::new(true), AtomicBool::new(false));
-        Ok(Self { file, most, clock, taking, refusing, depth })
+        Ok(Self {
+            file,
+            most,
+            clock,
+            taking,
+            refusing,
+            writing: tokio::sync::Mutex::default(),
+            depth,
+        })
     }
 
     /// True while deliveries go to the spool.
@@ -178,18 +197,13 @@ impl Spool {
         if refusing != self.refusing.swap(refusing, Ordering::AcqRel) && refusing {
             tracing::error!("the spool can't take deliveries: they are sent back");
         }
-        let (answers, added) = kept?;
-        {
-            let mut depth = self.lock();
-            depth.deliveries += added.deliveries;
-            depth.bytes += added.bytes;
-            depth.oldest = depth.oldest.or(added.oldest);
-        }
         self.show();
-        Ok(answers)
+        kept
     }
 
-    async fn try_keep(&self, queuing: &[Queuing]) -> Result<(Vec<Answer>, Depth), Refusal> {
+    async fn try_keep(&self, queuing: &[Queuing]) -> Result<Vec<Answer>, Refusal> {
+        let turn = tokio::time::timeout(LONGEST_TURN, self.writing.lock());
+        let _turn = turn.await.map_err(|_| Refusal::Unavailable(Some(Box::new(Slow))))?;
         let room = self.most.saturating_sub(self.lock().bytes);
         let (mut answers, mut added) = (Vec::with_capacity(queuing.len()), Depth::default());
         let mut tx = self.file.begin().await.map_err(failed)?;
@@ -217,12 +231,17 @@ impl Spool {
             answers.push(Answer::new(EventStatus::Queued, Some(row.id)));
         }
         tx.commit().await.map_err(failed)?;
-        Ok((answers, added))
+        let mut depth = self.lock();
+        depth.deliveries += added.deliveries;
+        depth.bytes += added.bytes;
+        depth.oldest = depth.oldest.or(added.oldest);
+        Ok(answers)
     }
 
     /// Removes what the database has now.
     async fn remove(&self, rows: &[QueuedRow]) -> storage::Result<()> {
         let places: Vec<i64> = rows.iter().map(|row| row.seq).collect();
+        let _turn = self.writing.lock().await;
         self.file.remove(&places).await?;
         let front = self.file.front().await?;
         {
@@ -234,6 +253,15 @@ impl Spool {
         }
         self.refusing.store(false, Ordering::Release);
         self.show();
+        Ok(())
+    }
+
+    /// Counts again what waits. A caller that went away in the middle of a commit had its delivery
+    /// kept and not counted.
+    async fn recount(&self) -> storage::Result<()> {
+        let _turn = self.writing.lock().await;
+        let depth = self.file.depth().await?;
+        *self.lock() = depth;
         Ok(())
     }
 

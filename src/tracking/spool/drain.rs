@@ -184,6 +184,7 @@ impl Drain {
             return Err(Halt::Spool(error));
         }
         if pass.stored > 0 {
+            self.spool.recount().await.map_err(Halt::Spool)?;
             tracing::info!(drained = pass.stored, "the spool is drained");
             if self.spool.is_empty() {
                 *troubles = Troubles::default();
