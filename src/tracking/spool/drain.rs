@@ -128,11 +128,12 @@ impl Drain {
             tokio::time::sleep(pause).await;
             self.spool.show();
             pause = EVERY;
+            let trips = self.spool.trips();
             if self.spool.is_taking() && !self.is_back().await {
                 continue;
             }
             match self.drain(&mut troubles).await {
-                Ok(()) => self.spool.resume(),
+                Ok(()) => self.spool.resume(trips),
                 Err(Halt::Away(cause)) => {
                     self.spool.trip(&cause);
                     pause = (pause * 2).min(LONGEST_PAUSE);
@@ -142,7 +143,7 @@ impl Drain {
                     // The database is not at fault: what arrives goes there. What is stored and
                     // could not be removed is found stored the next time.
                     tracing::error!(%error, "the spool can't be drained; what waits in it stays");
-                    self.spool.resume();
+                    self.spool.resume(trips);
                     pause = LONGEST_PAUSE;
                 }
             }
@@ -172,12 +173,12 @@ impl Drain {
             if rows.is_empty() {
                 continue;
             }
-            let (before, begun) = (pass.stored, Instant::now());
+            let (trips, before, begun) = (self.spool.trips(), pass.stored, Instant::now());
             self.some(&rows, troubles, &mut pass).await?;
             let in_time = begun.elapsed() < SHORT;
             together = if in_time { (together * 2).min(TOGETHER) } else { (together / 2).max(1) };
             if pass.stored > before {
-                self.spool.resume();
+                self.spool.resume(trips);
             }
         }
         if let Some(error) = pass.stays {
