@@ -165,7 +165,7 @@ impl App {
             serving.await
         };
         match tokio::time::timeout(stop_within, finishing).await {
-            Ok(Ok(served)) => served?,
+            Ok(Ok(ended)) => ended?,
             Ok(Err(error)) => tracing::error!(%error, "the server broke off"),
             Err(_elapsed) => tracing::warn!("what is not finished by now is cut off"),
         }

@@ -5,6 +5,7 @@
 
 pub mod drain;
 mod record;
+mod trouble;
 
 use super::answer::Answer;
 use super::intake::Refusal;

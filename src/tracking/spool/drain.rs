@@ -6,6 +6,7 @@
 
 use super::Spool;
 use super::record::Record;
+use super::trouble::{Failure, Halt, Troubles};
 use crate::domain::tenant::TenantSettings;
 use crate::sources::DeliveryKey;
 use crate::storage::spool::QueuedRow;
@@ -14,8 +15,8 @@ use crate::tracking::answer::Answer;
 use crate::tracking::directory::Registry;
 use crate::tracking::intake::InboxTaken;
 use crate::tracking::store::Placed;
-use crate::tracking::{Taken, TrackError, Tracker};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::tracking::{Taken, Tracker};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
@@ -55,55 +56,6 @@ pub struct Drain {
     spool: Arc<Spool>,
     tracker: Tracker,
     registry: Arc<Registry>,
-}
-
-/// Why something can't be drained now.
-enum Failure {
-    /// The database is away.
-    Away(String),
-    /// More wait to be stored than may, or the writer of this one broke off.
-    Busy(String),
-    /// The database is there and this can't be stored, or is not known to be readable.
-    Alone(String),
-    /// The caller's key was used with other bytes.
-    KeyReused,
-}
-
-impl From<storage::Error> for Failure {
-    fn from(error: storage::Error) -> Self {
-        let cause = error.to_string();
-        if error.is_unavailable() { Self::Away(cause) } else { Self::Alone(cause) }
-    }
-}
-
-impl From<TrackError> for Failure {
-    fn from(error: TrackError) -> Self {
-        match error {
-            TrackError::Unavailable(error) => error.into(),
-            busy @ TrackError::Busy => Self::Busy(busy.to_string()),
-            TrackError::KeyReused { .. } => Self::KeyReused,
-            TrackError::Denied(denied) => Self::Alone(denied.to_string()),
-        }
-    }
-}
-
-/// Why draining stops for now.
-enum Halt {
-    /// The database is away.
-    Away(String),
-    /// The database is busy with what arrives.
-    Busy(String),
-    /// The spool's own file fails, and the database does not.
-    Spool(storage::Error),
-}
-
-/// What went wrong so far, by the place in the queue.
-#[derive(Default)]
-struct Troubles {
-    /// Those that failed alone, and until when each is left.
-    aside: BTreeMap<i64, Instant>,
-    /// How often each found the database away or busy.
-    failed: BTreeMap<i64, u32>,
 }
 
 /// One time through the queue.
@@ -238,7 +190,7 @@ impl Drain {
         };
         match stored {
             Ok(()) => {
-                troubles.failed.remove(&row.seq);
+                troubles.forgive(row);
                 self.remove(std::slice::from_ref(row), pass).await;
             }
             Err(Failure::Alone(cause)) => troubles.set_aside(row, &cause, SET_ASIDE),
@@ -386,24 +338,5 @@ impl Drain {
         let mut reader = self.tracker.db.reader().await?;
         let row = tenants::find(&mut reader.conn(), &id.to_string()).await?;
         Ok(row.map(|row| row.settings()).transpose()?.map(Arc::new))
-    }
-}
-
-impl Troubles {
-    /// True while one is left.
-    fn leave(&self, row: &QueuedRow) -> bool {
-        self.aside.get(&row.seq).is_some_and(|until| *until > Instant::now())
-    }
-
-    fn set_aside(&mut self, row: &QueuedRow, cause: &str, time: Duration) {
-        tracing::error!(event = %row.id, cause, "a queued delivery can't be stored; it stays");
-        self.aside.insert(row.seq, Instant::now() + time);
-    }
-
-    /// How often one found the database away or busy, this time included.
-    fn failed_again(&mut self, row: &QueuedRow) -> u32 {
-        let times = self.failed.entry(row.seq).or_default();
-        *times = times.saturating_add(1);
-        *times
     }
 }
