@@ -27,8 +27,9 @@ use std::time::Duration;
 /// several instances has seen by then that this one is not ready.
 const LINGER: Duration = Duration::from_millis(250);
 
-/// How long connections that are at rest may take to close.
-const LONGEST_CLOSE: Duration = Duration::from_secs(5);
+/// How long connections that are at rest may take to close, after the time that a stop may take:
+/// both together end before Kubernetes' 30 seconds do.
+const LONGEST_CLOSE: Duration = Duration::from_secs(2);
 
 /// Why the service can't start.
 #[derive(Debug, thiserror::Error)]
@@ -158,10 +159,15 @@ impl App {
         };
         shared.readiness.set_draining();
         tracing::info!("stopping: finishing what was taken");
-        tokio::time::sleep(LINGER).await;
-        handle.stop(true).await;
-        if let Ok(served) = serving.await {
-            served?;
+        let finishing = async {
+            tokio::time::sleep(LINGER).await;
+            handle.stop(true).await;
+            serving.await
+        };
+        match tokio::time::timeout(stop_within, finishing).await {
+            Ok(Ok(ended)) => ended?,
+            Ok(Err(error)) => tracing::error!(%error, "the server broke off"),
+            Err(_elapsed) => tracing::warn!("what is not finished by now is cut off"),
         }
         let closing = async {
             if let Some(spool) = shared.spool.get() {

@@ -73,11 +73,21 @@ impl Keeper {
             }
         };
         loop {
+            let trips = self.shared.spool.get().map(|spool| spool.trips());
             match self.load().await {
-                Ok(()) => break,
+                Ok(()) => {
+                    if let (Some(spool), Some(trips)) = (self.shared.spool.get(), trips) {
+                        spool.resume(trips);
+                    }
+                    break;
+                }
                 Err(error) if error.is_unavailable() || error.is_conflict() => {
                     if !std::mem::replace(&mut said, true) {
                         tracing::warn!("the database is not available; waiting for it");
+                    }
+                    // Whoever had the spool at first may be gone by now.
+                    if self.shared.spool.get().is_none() && self.open_spool().await.is_ok() {
+                        tracing::info!("the spool is open now");
                     }
                     if !self.shared.readiness.is_ready() && self.restored().await {
                         tracing::warn!("deliveries go to the spool until it is");
@@ -87,9 +97,6 @@ impl Keeper {
                 }
                 Err(error) => return Err(error.into()),
             }
-        }
-        if let Some(spool) = self.shared.spool.get() {
-            spool.resume();
         }
         be_ready();
         Ok(())
@@ -155,7 +162,7 @@ impl Keeper {
             if self.open_spool().await.is_ok() {
                 tracing::info!("the spool is open now");
                 if let Some(spool) = self.shared.spool.get() {
-                    spool.resume();
+                    spool.resume(spool.trips());
                 }
                 if let Err(error) = self.registry.reload().await {
                     tracing::warn!(%error, "tenants and connections could not be kept in the spool");

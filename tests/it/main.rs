@@ -53,6 +53,7 @@ mod schema;
 mod seed;
 mod settled;
 mod spool;
+mod spool_broken;
 mod spool_ends;
 mod starting;
 mod statements;

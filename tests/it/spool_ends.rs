@@ -21,7 +21,7 @@ async fn a_full_spool_sends_back_until_postgres_is_there() {
     cut.proxy.refuse();
     let large = |n: u32| {
         let mut body = chat("0865550199", "Gel Nails", &format!("2026-05-{:02}T11:30:00", n + 1));
-        body["padding"] = json!("x".repeat(300_000));
+        body["padding"] = json!("x".repeat(335_000));
         body.to_string()
     };
     let chat = Some(cut.salon.connection("chat"));

@@ -56,6 +56,24 @@ async fn a_spool_that_another_has_is_taken_over_when_it_is_free() {
 }
 
 #[actix_web::test]
+async fn a_spool_that_is_let_go_of_while_postgres_is_away_is_taken_at_the_start() {
+    let mut cut = Cut::open().await;
+    cut.proxy.refuse();
+    // The old one has the spool still when the new one starts.
+    let (next, mut ready) = TestApp::launch_with(&cut.db, cut.settings()).await;
+    let early = tokio::time::timeout(Duration::from_secs(2), &mut ready).await;
+    assert!(early.is_err(), "it knows nobody to believe");
+    std::mem::replace(&mut cut.app, next).stop().await.unwrap();
+    tokio::time::timeout(Duration::from_secs(8), ready).await.expect("it is ready").unwrap();
+    let body = call_ended("c1", "+353871234567").to_string();
+    let queued = cut.salon.deliver(&cut.app, "retell", body.as_bytes()).await;
+    assert_eq!(queued.body["outcome"], "queued", "{}", queued.body);
+    cut.proxy.pass();
+    cut.drained().await;
+    assert_eq!(cut.event(queued.text("eventId")).await.body["status"], "tracked");
+}
+
+#[actix_web::test]
 async fn a_service_that_is_to_stop_is_not_ready_finishes_and_ends_well() {
     let db = TestDb::fresh(Engine::Sqlite).await;
     let app = TestApp::start(&db).await;

@@ -6,6 +6,7 @@
 
 use super::Spool;
 use super::record::Record;
+use super::trouble::{Failure, Halt, Troubles};
 use crate::domain::tenant::TenantSettings;
 use crate::sources::DeliveryKey;
 use crate::storage::spool::QueuedRow;
@@ -14,8 +15,8 @@ use crate::tracking::answer::Answer;
 use crate::tracking::directory::Registry;
 use crate::tracking::intake::InboxTaken;
 use crate::tracking::store::Placed;
-use crate::tracking::{Taken, TrackError, Tracker};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::tracking::{Taken, Tracker};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
@@ -42,6 +43,14 @@ const SHORT: Duration = Duration::from_millis(100);
 /// How long one that fails alone is left before it is tried again.
 const SET_ASIDE: Duration = Duration::from_mins(1);
 
+/// The same for one that finds the database away each time, while it is there; longer each time.
+const SET_ASIDE_AWAY: Duration = Duration::from_secs(5);
+
+/// How often one may find the database away, or its queue full, before it is taken to be the one
+/// at fault: a connection may be cut at any time, and a queue may be full for seconds.
+const MOST_AWAY: u32 = 2;
+const MOST_BUSY: u32 = 5;
+
 /// Drains a spool.
 pub struct Drain {
     spool: Arc<Spool>,
@@ -49,36 +58,13 @@ pub struct Drain {
     registry: Arc<Registry>,
 }
 
-/// Why something can't be drained now.
-enum Failure {
-    /// The database is away.
-    Away(String),
-    /// The database is there and this can't be stored, or is not known to be readable.
-    Alone(String),
-    /// The caller's key was used with other bytes.
-    KeyReused,
+/// One time through the queue.
+#[derive(Default)]
+struct Pass {
+    stored: usize,
+    /// Why some that are stored could not be removed.
+    stays: Option<storage::Error>,
 }
-
-impl From<storage::Error> for Failure {
-    fn from(error: storage::Error) -> Self {
-        let cause = error.to_string();
-        if error.is_unavailable() { Self::Away(cause) } else { Self::Alone(cause) }
-    }
-}
-
-impl From<TrackError> for Failure {
-    fn from(error: TrackError) -> Self {
-        match error {
-            TrackError::Unavailable(error) => error.into(),
-            busy @ TrackError::Busy => Self::Away(busy.to_string()),
-            TrackError::KeyReused { .. } => Self::KeyReused,
-            TrackError::Denied(denied) => Self::Alone(denied.to_string()),
-        }
-    }
-}
-
-/// Those that failed alone, and until when each is left.
-type Aside = BTreeMap<i64, Instant>;
 
 impl Drain {
     /// Drains `spool` by `tracker`, for the tenants that `registry` knows.
@@ -89,19 +75,28 @@ impl Drain {
 
     /// Looks after the spool for as long as the service runs.
     pub async fn run(&self) {
-        let (mut pause, mut aside) = (EVERY, Aside::new());
+        let (mut pause, mut troubles) = (EVERY, Troubles::default());
         loop {
             tokio::time::sleep(pause).await;
             self.spool.show();
             pause = EVERY;
+            let trips = self.spool.trips();
             if self.spool.is_taking() && !self.is_back().await {
                 continue;
             }
-            match self.drain(&mut aside).await {
-                Ok(()) => self.spool.resume(),
-                Err(cause) => {
+            match self.drain(&mut troubles).await {
+                Ok(()) => self.spool.resume(trips),
+                Err(Halt::Away(cause)) => {
                     self.spool.trip(&cause);
                     pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+                Err(Halt::Busy(cause)) => tracing::debug!(cause, "draining waits"),
+                Err(Halt::Spool(error)) => {
+                    // The database is not at fault: what arrives goes there. What is stored and
+                    // could not be removed is found stored the next time.
+                    tracing::error!(%error, "the spool can't be drained; what waits in it stays");
+                    self.spool.resume(trips);
+                    pause = LONGEST_PAUSE;
                 }
             }
         }
@@ -117,63 +112,117 @@ impl Drain {
         matches!(tokio::time::timeout(LONGEST_TOUCH, touched).await, Ok(Ok(())))
     }
 
-    /// Drains everything; the error is why the database is taken to be away.
-    async fn drain(&self, aside: &mut Aside) -> Result<(), String> {
-        let (mut after, mut drained, mut together) = (0, 0, 1);
+    /// Drains everything.
+    async fn drain(&self, troubles: &mut Troubles) -> Result<(), Halt> {
+        let (mut after, mut together, mut pass) = (0, 1, Pass::default());
         loop {
             // The first shows whether the database really takes anything.
             let limit = if self.spool.is_taking() { 1 } else { together };
-            let read = self.spool.file.after(after, limit).await;
-            let mut rows = read.map_err(|error| format!("the spool can't be read: {error}"))?;
+            let mut rows = self.spool.file.after(after, limit).await.map_err(Halt::Spool)?;
             let Some(last) = rows.last() else { break };
             after = last.seq;
-            rows.retain(|row| aside.get(&row.seq).is_none_or(|until| *until <= Instant::now()));
-            let (count, begun) = (rows.len(), Instant::now());
-            self.some(rows, aside).await?;
+            rows.retain(|row| !troubles.leave(row));
+            if rows.is_empty() {
+                continue;
+            }
+            let (trips, before, begun) = (self.spool.trips(), pass.stored, Instant::now());
+            self.some(&rows, troubles, &mut pass).await?;
             let in_time = begun.elapsed() < SHORT;
             together = if in_time { (together * 2).min(TOGETHER) } else { (together / 2).max(1) };
-            if count > 0 {
-                drained += count;
-                self.spool.resume();
+            if pass.stored > before {
+                self.spool.resume(trips);
             }
         }
-        if drained > 0 {
-            tracing::info!(drained, "the spool is drained");
-            if self.spool.is_empty()
-                && let Err(error) = self.spool.file.tidy().await
-            {
-                tracing::debug!(%error, "the spool's room could not be given back");
+        if let Some(error) = pass.stays {
+            return Err(Halt::Spool(error));
+        }
+        if pass.stored > 0 {
+            self.spool.recount().await.map_err(Halt::Spool)?;
+            tracing::info!(drained = pass.stored, "the spool is drained");
+            if self.spool.is_empty() {
+                *troubles = Troubles::default();
+                if let Err(error) = self.spool.file.tidy().await {
+                    tracing::debug!(%error, "the spool's room could not be given back");
+                }
             }
         }
         Ok(())
     }
 
     /// Drains some together, or, where anything stands in the way of one, each by itself.
-    async fn some(&self, rows: Vec<QueuedRow>, aside: &mut Aside) -> Result<(), String> {
-        match self.together(&rows).await {
-            Ok(()) => return self.remove(&rows).await,
-            Err(Failure::Away(cause)) => return Err(cause),
-            Err(Failure::Alone(_) | Failure::KeyReused) => {}
+    async fn some(
+        &self,
+        rows: &[QueuedRow],
+        troubles: &mut Troubles,
+        pass: &mut Pass,
+    ) -> Result<(), Halt> {
+        let stored = self.together(rows).await;
+        if let [row] = rows {
+            return self.settle(row, stored, troubles, pass).await;
+        }
+        match stored {
+            Ok(()) => {
+                self.remove(rows, pass).await;
+                return Ok(());
+            }
+            Err(Failure::Away(cause)) if !self.is_back().await => return Err(Halt::Away(cause)),
+            Err(_) => {}
         }
         for row in rows {
-            let alone = std::slice::from_ref(&row);
-            let stored = match self.together(alone).await {
-                Err(Failure::KeyReused) => self.hold(&row).await,
-                stored => stored,
-            };
-            match stored {
-                Ok(()) => self.remove(alone).await?,
-                Err(Failure::Away(cause)) => return Err(cause),
-                Err(Failure::Alone(cause)) => set_aside(&row, &cause, aside),
-                Err(Failure::KeyReused) => set_aside(&row, "its key is taken", aside),
+            let stored = self.together(std::slice::from_ref(row)).await;
+            self.settle(row, stored, troubles, pass).await?;
+        }
+        Ok(())
+    }
+
+    /// Removes one that is stored. One that is not is left where it is the one at fault; otherwise
+    /// nothing can be drained now.
+    async fn settle(
+        &self,
+        row: &QueuedRow,
+        stored: Result<(), Failure>,
+        troubles: &mut Troubles,
+        pass: &mut Pass,
+    ) -> Result<(), Halt> {
+        let stored = match stored {
+            Err(Failure::KeyReused) => self.hold(row).await,
+            stored => stored,
+        };
+        match stored {
+            Ok(()) => {
+                troubles.forgive(row);
+                self.remove(std::slice::from_ref(row), pass).await;
+            }
+            Err(Failure::Alone(cause)) => troubles.set_aside(row, &cause, SET_ASIDE),
+            Err(Failure::KeyReused) => troubles.set_aside(row, "its key is taken", SET_ASIDE),
+            Err(Failure::Away(cause)) => {
+                if !self.is_back().await {
+                    return Err(Halt::Away(cause));
+                }
+                let times = troubles.failed_again(row);
+                if times < MOST_AWAY {
+                    return Err(Halt::Away(cause));
+                }
+                // Something holds just this one up: the others don't wait for it.
+                troubles.set_aside(row, &cause, (SET_ASIDE_AWAY * times).min(SET_ASIDE));
+            }
+            Err(Failure::Busy(cause)) => {
+                if troubles.failed_again(row) < MOST_BUSY {
+                    return Err(Halt::Busy(cause));
+                }
+                troubles.set_aside(row, &cause, SET_ASIDE);
             }
         }
         Ok(())
     }
 
-    async fn remove(&self, rows: &[QueuedRow]) -> Result<(), String> {
-        let removed = self.spool.remove(rows).await;
-        removed.map_err(|error| format!("the spool can't be written to: {error}"))
+    /// Removes what is stored. Where the spool can't be written to it stays, and keeps nothing
+    /// behind it from being stored.
+    async fn remove(&self, rows: &[QueuedRow], pass: &mut Pass) {
+        pass.stored += rows.len();
+        if let Err(error) = self.spool.remove(rows).await {
+            pass.stays = Some(error);
+        }
     }
 
     async fn together(&self, rows: &[QueuedRow]) -> Result<(), Failure> {
@@ -290,9 +339,4 @@ impl Drain {
         let row = tenants::find(&mut reader.conn(), &id.to_string()).await?;
         Ok(row.map(|row| row.settings()).transpose()?.map(Arc::new))
     }
-}
-
-fn set_aside(row: &QueuedRow, cause: &str, aside: &mut Aside) {
-    tracing::error!(event = %row.id, cause, "a queued delivery can't be stored; it stays");
-    aside.insert(row.seq, Instant::now() + SET_ASIDE);
 }
