@@ -72,6 +72,11 @@ pub(super) async fn sqlite_file(options: SqliteConnectOptions) -> Result<Db> {
         unswept(SqlitePoolOptions::new())
             .max_connections(connections)
             .acquire_timeout(Duration::from_secs(10))
+            .before_acquire(|connection, _| {
+                // SQLite ends a transaction by itself where the disk is full, and the library goes
+                // on counting it (sqlx 0.9.0): no other could ever begin on that connection.
+                Box::pin(async move { Ok(!connection.is_in_transaction()) })
+            })
     };
     let write = pool(1).connect_with(options.clone()).await?;
     let read = pool(4).connect_with(options).await?;

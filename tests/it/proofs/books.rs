@@ -117,7 +117,9 @@ impl TestDb {
     pub(super) async fn tells(&self, stories: &[Story]) {
         let at = match self.engine {
             Engine::Sqlite => "strftime('%Y-%m-%dT%H:%M', b.booking_at)",
-            Engine::Postgres => "to_char(b.booking_at at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI')",
+            Engine::Postgres => {
+                "to_char(b.booking_at at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI')"
+            }
         };
         let booked = self
             .texts(&format!(
@@ -145,7 +147,8 @@ fn same(what: &str, mut found: Vec<String>, mut expected: Vec<String>) {
     if found == expected {
         return;
     }
-    let (many, few): (BTreeSet<_>, BTreeSet<_>) = (found.iter().collect(), expected.iter().collect());
+    let (many, few): (BTreeSet<_>, BTreeSet<_>) =
+        (found.iter().collect(), expected.iter().collect());
     let extra: Vec<_> = many.difference(&few).take(5).collect();
     let missing: Vec<_> = few.difference(&many).take(5).collect();
     let (found, expected) = (found.len(), expected.len());

@@ -177,8 +177,7 @@ impl Load {
             self.noted.borrow_mut().unanswered += 1;
             return false;
         };
-        let (status, again) =
-            (response.status(), response.headers().contains_key("retry-after"));
+        let (status, again) = (response.status(), response.headers().contains_key("retry-after"));
         let Ok(bytes) = response.bytes().await else {
             self.noted.borrow_mut().unanswered += 1;
             return false;
@@ -193,6 +192,12 @@ impl Load {
         let body: Value = serde_json::from_slice(&bytes).unwrap();
         self.noted.borrow_mut().note(told, &body, known);
         true
+    }
+
+    /// True when the service answers.
+    pub(super) async fn is_alive(&self) -> bool {
+        let url = format!("{}/healthz", self.url.borrow());
+        self.http.get(url).send().await.is_ok_and(|response| response.status().is_success())
     }
 
     /// An event as the service shows it.

@@ -6,6 +6,7 @@
 mod books;
 mod crash;
 mod load;
+mod sqlite;
 mod stories;
 
 /// True where the proofs are to be thorough: hours of work in minutes, instead of seconds.

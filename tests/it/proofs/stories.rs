@@ -106,7 +106,11 @@ impl Story {
     pub(super) fn booked(&self) -> Vec<String> {
         let number = self.number;
         let row = |start: DateTime<Utc>, service: &str, status: &str| {
-            format!("{} {} {service}{number} {status}", self.phone(), start.format("%Y-%m-%dT%H:%M"))
+            format!(
+                "{} {} {service}{number} {status}",
+                self.phone(),
+                start.format("%Y-%m-%dT%H:%M")
+            )
         };
         match number % 8 {
             3 => vec![row(self.start, "cut", "confirmed"), row(self.moved(), "brows", "confirmed")],
@@ -185,7 +189,8 @@ impl Story {
     }
 
     fn function(&self) -> Told {
-        let body = json!({"name": "book_appointment", "call": self.head(), "args": self.arguments()});
+        let body =
+            json!({"name": "book_appointment", "call": self.head(), "args": self.arguments()});
         Told { function: Some("book_appointment"), ..self.post("retell", 9, &body) }
     }
 

@@ -108,6 +108,16 @@ impl Drop for Program {
         // A test that failed leaves no process behind; one that ended has none.
         self.process.kill().ok();
         self.process.wait().ok();
+        if std::thread::panicking()
+            && let Some(log) = self.log.take()
+        {
+            let log = log.join().unwrap_or_default();
+            let lines: Vec<&str> = log.lines().collect();
+            println!(
+                "the service logged at last:\n{}",
+                lines[lines.len().saturating_sub(20)..].join("\n")
+            );
+        }
     }
 }
 
