@@ -1,7 +1,7 @@
 //! One error, as RFC 9457 problem JSON.
 
 use crate::domain;
-use crate::storage::{self, chain};
+use crate::storage;
 use crate::tracking::TrackError;
 use crate::tracking::intake::Refusal;
 use actix_web::body::BoxBody;
@@ -278,7 +278,7 @@ impl ResponseError for Problem {
 impl From<storage::Error> for Problem {
     fn from(error: storage::Error) -> Self {
         if error.is_unavailable() || error.is_conflict() {
-            tracing::warn!(error = chain(&error), "the database is not available");
+            tracing::warn!(error = error.told(), "the database is not available");
             return Self::unavailable();
         }
         // The sentence alone says nothing: what the database said stands behind it.
@@ -313,7 +313,11 @@ impl From<Refusal> for Problem {
                 Self { event_id, errors: vec![*problem], ..answer }
             }
             Refusal::Unavailable(cause) => {
-                let cause = cause.map(|c| chain(&*c)).unwrap_or_default();
+                let told = |cause: Box<dyn std::error::Error + Send + Sync>| {
+                    let of_storage = cause.downcast_ref::<storage::Error>();
+                    of_storage.map_or_else(|| cause.to_string(), storage::Error::told)
+                };
+                let cause = cause.map(told).unwrap_or_default();
                 tracing::warn!(cause, "a delivery could not be stored");
                 Self::unavailable()
             }

@@ -46,6 +46,13 @@ impl Error {
         matches!(self, Self::Unavailable(_))
     }
 
+    /// The failure for the log: with what the database said where it is away. What it says of a
+    /// statement may hold what the statement was given, and stays out.
+    #[must_use]
+    pub fn told(&self) -> String {
+        if self.is_unavailable() { chain(self) } else { self.to_string() }
+    }
+
     /// The database took too long to answer.
     pub(crate) fn late() -> Self {
         Self::Unavailable(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))
@@ -54,7 +61,7 @@ impl Error {
     /// The same kind of failure for another event of the transaction.
     #[must_use]
     pub(crate) fn same_again(&self) -> Self {
-        Self::Unavailable(sqlx::Error::Io(std::io::Error::other(chain(self))))
+        Self::Unavailable(sqlx::Error::Io(std::io::Error::other(self.told())))
     }
 
     /// True when the whole transaction is to be run again.
@@ -92,16 +99,11 @@ impl From<sqlx::Error> for Error {
     }
 }
 
-/// An error with everything that stands behind it, for the log.
+/// An error with everything that stands behind it.
 #[must_use]
 pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut said = error.to_string();
-    let mut behind = error.source();
-    while let Some(cause) = behind {
-        said = format!("{said}: {cause}");
-        behind = cause.source();
-    }
-    said
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// What whoever runs the service can do about it; nothing where the cause says enough.

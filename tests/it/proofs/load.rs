@@ -13,7 +13,7 @@ use reqwest::{Client, StatusCode};
 use serde_json::Value;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How many clients there are.
 pub(super) const CLIENTS: u64 = 16;
@@ -23,10 +23,13 @@ pub(super) struct Load {
     http: Client,
     salon: Salon,
     token: String,
-    /// Where the deliveries go now.
-    url: RefCell<String>,
+    /// Where the deliveries go now: each client to one of them, and to the next when it gets no
+    /// answer.
+    urls: RefCell<Vec<String>>,
     /// True while the clients are to come to an end.
     stopping: Cell<bool>,
+    /// How long a client rests after a delivery.
+    pace: Cell<Duration>,
     noted: RefCell<Noted>,
 }
 
@@ -35,6 +38,10 @@ pub(super) struct Load {
 pub(super) struct Noted {
     /// The events of each acknowledged delivery, by its key.
     events: BTreeMap<String, Vec<String>>,
+    /// Deliveries that were answered `queued`, by their key.
+    were_queued: BTreeSet<String>,
+    /// Further ids that were answered for such deliveries.
+    also: BTreeSet<String>,
     /// Those acknowledged since this was last asked.
     fresh: Vec<String>,
     /// How many deliveries were answered 503, to be sent again.
@@ -53,12 +60,17 @@ pub(super) struct Teller {
     step: usize,
     chance: Chance,
     unanswered: Option<Told>,
+    /// Which of the services it sends to.
+    turn: u64,
 }
 
 impl Teller {
     /// The clients, each with stories of its own.
     pub(super) fn all(chance: &mut Chance) -> Vec<Self> {
-        let one = |next| Self { next, step: 0, chance: chance.another(next), unanswered: None };
+        let one = |next| {
+            let chance = chance.another(next);
+            Self { next, step: 0, chance, unanswered: None, turn: next }
+        };
         (0..CLIENTS).map(one).collect()
     }
 
@@ -91,19 +103,22 @@ impl Teller {
 
     async fn tell(&mut self, load: &Load) {
         while !load.stopping.get() {
+            tokio::time::sleep(load.pace.get()).await;
             let told = self.delivery();
             let taken = if self.chance.happens(5) {
                 // Twice at once, as a provider does whose first attempt took it too long.
-                let (first, second) = tokio::join!(load.post(&told), load.post(&told));
+                let (first, second) =
+                    tokio::join!(load.post(&told, self.turn), load.post(&told, self.turn + 1));
                 first && second
             } else {
-                load.post(&told).await
+                load.post(&told, self.turn).await
             };
             if !taken {
                 self.unanswered = Some(told);
+                self.turn += 1;
                 tokio::time::sleep(Duration::from_millis(20)).await;
             } else if self.chance.happens(8) {
-                load.post(&told).await;
+                load.post(&told, self.turn).await;
             }
         }
     }
@@ -119,13 +134,36 @@ impl Load {
         let salon = Salon::open(app).await;
         let token = app.token(Role::ClientAdmin, Some(salon.tenant)).await;
         let http = Client::builder().no_proxy().timeout(Duration::from_secs(30)).build().unwrap();
-        let (url, stopping) = (RefCell::new(app.url.clone()), Cell::new(false));
-        Self { http, salon, token, url, stopping, noted: RefCell::default() }
+        let (urls, stopping) = (RefCell::new(vec![app.url.clone()]), Cell::new(false));
+        Self {
+            http,
+            salon,
+            token,
+            urls,
+            stopping,
+            pace: Cell::default(),
+            noted: RefCell::default(),
+        }
     }
 
     /// Where the deliveries go from now on.
     pub(super) fn at(&self, url: &str) {
-        url.clone_into(&mut self.url.borrow_mut());
+        self.at_all(&[url]);
+    }
+
+    /// The same, to several services.
+    pub(super) fn at_all(&self, urls: &[&str]) {
+        *self.urls.borrow_mut() = urls.iter().map(|url| (*url).to_owned()).collect();
+    }
+
+    fn url(&self, turn: u64) -> String {
+        let urls = self.urls.borrow();
+        urls[usize::try_from(turn).unwrap() % urls.len()].clone()
+    }
+
+    /// From now on a client rests so long after each delivery.
+    pub(super) fn pace(&self, pace: Duration) {
+        self.pace.set(pace);
     }
 
     /// From now on no client sends anything more.
@@ -150,7 +188,7 @@ impl Load {
         let send = || async {
             loop {
                 let Some(told) = told.borrow_mut().next() else { return };
-                while !self.post(&told).await {
+                while !self.post(&told, 0).await {
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
             }
@@ -159,13 +197,13 @@ impl Load {
     }
 
     /// One delivery; true when it was acknowledged.
-    async fn post(&self, told: &Told) -> bool {
+    async fn post(&self, told: &Told, turn: u64) -> bool {
         let connection = self.salon.connection(told.source);
         let path = match told.function {
             Some(function) => format!("/retell/function/{connection}/{function}"),
             None => address(told.source, Some(connection)),
         };
-        let url = format!("{}{path}", self.url.borrow());
+        let url = format!("{}{path}", self.url(turn));
         let source = sources::find(told.source).unwrap();
         let mut request = self.http.post(url).body(told.body.clone());
         for (name, value) in source.sign(SECRET, &told.body, &told.key, now()).unwrap() {
@@ -196,14 +234,28 @@ impl Load {
 
     /// True when the service answers.
     pub(super) async fn is_alive(&self) -> bool {
-        let url = format!("{}/healthz", self.url.borrow());
+        let url = format!("{}/healthz", self.url(0));
         self.http.get(url).send().await.is_ok_and(|response| response.status().is_success())
+    }
+
+    /// Waits until nothing waits in the service's spool any more: a minute at most.
+    pub(super) async fn drained(&self) {
+        let (url, begun) = (format!("{}/readyz", self.url(0)), Instant::now());
+        loop {
+            let response = self.http.get(&url).send().await.unwrap();
+            let said: Value = serde_json::from_slice(&response.bytes().await.unwrap()).unwrap();
+            if said["degraded"] == false {
+                return;
+            }
+            assert!(begun.elapsed() < Duration::from_mins(1), "not drained: {said}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     /// An event as the service shows it.
     pub(super) async fn shown(&self, event: &str) -> (StatusCode, Value) {
         let event: uuid::Uuid = event.parse().unwrap();
-        let base = self.url.borrow().clone();
+        let base = self.url(0);
         let url = format!("{base}/api/platform/tenants/{}/events/{event}", self.salon.tenant);
         let response = self.http.get(url).bearer_auth(&self.token).send().await.unwrap();
         let status = response.status();
@@ -216,14 +268,23 @@ impl Noted {
         let answers = body["results"].as_array().map_or(std::slice::from_ref(body), Vec::as_slice);
         let ids: Vec<String> = answers.iter().map(|answer| plain(&answer["eventId"])).collect();
         let queued = answers.iter().any(|answer| answer["outcome"] == "queued");
+        self.acknowledged += 1;
+        self.queued += u64::from(queued);
+        self.fresh.extend(ids.iter().cloned());
+        if queued {
+            self.were_queued.insert(told.key.clone());
+        }
+        // With the database away nobody can tell that it has the delivery already: it is answered
+        // with another id, which finds the same event later.
+        let first = self.events.entry(told.key.clone()).or_insert_with(|| ids.clone());
+        if self.were_queued.contains(&told.key) {
+            self.also.extend(ids.into_iter().filter(|id| !first.contains(id)));
+            return;
+        }
         for answer in answers {
             let repeated = answer["duplicate"] == true;
             assert!(repeated || !known, "{} was taken before: {body}", told.key);
         }
-        self.acknowledged += 1;
-        self.queued += u64::from(queued);
-        self.fresh.extend(ids.iter().cloned());
-        let first = self.events.entry(told.key.clone()).or_insert_with(|| ids.clone());
         assert_eq!(*first, ids, "{} is another event now: {body}", told.key);
     }
 
@@ -232,7 +293,7 @@ impl Noted {
         let all: BTreeSet<String> = self.events.values().flatten().cloned().collect();
         let answered: usize = self.events.values().map(Vec::len).sum();
         assert_eq!(all.len(), answered, "an event was answered for two deliveries");
-        all
+        all.union(&self.also).cloned().collect()
     }
 }
 

@@ -6,6 +6,7 @@
 mod books;
 mod crash;
 mod load;
+mod postgres;
 mod sqlite;
 mod stories;
 
