@@ -128,8 +128,11 @@ impl Keeper {
                 continue;
             };
             match spool {
-                Some(spool) if error.is_unavailable() => spool.trip(&error),
-                _ => tracing::warn!(%error, "tenants and connections could not be read again"),
+                Some(spool) if error.is_unavailable() => spool.trip(&error.told()),
+                _ => tracing::warn!(
+                    error = error.told(),
+                    "tenants and connections could not be read again"
+                ),
             }
         }
     }

@@ -10,7 +10,7 @@ use crate::storage::connections::{self, Purpose, SecretRow};
 use crate::storage::events::{self, EventFilter};
 use crate::storage::seal::MasterKey;
 use crate::storage::spool::SpoolFile;
-use crate::storage::{self, Db, installation, tenants};
+use crate::storage::{self, Db, chain, installation, tenants};
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
@@ -222,10 +222,4 @@ fn advice(error: &storage::Error) -> String {
         return format!("{what}; check DATABASE_URL, and that the server runs");
     }
     what
-}
-
-/// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

@@ -70,7 +70,7 @@ pub(super) async fn ready(shared: Data<Shared>) -> Result<Json<Value>, Problem> 
     if !spool.is_taking()
         && let Err(error) = storage::in_time(PATIENCE, shared.db.ping().boxed()).await
     {
-        spool.trip(&error);
+        spool.trip(&error.told());
     }
     let Report { taking, refusing, deliveries, bytes, oldest_seconds } = spool.report();
     if taking && refusing {

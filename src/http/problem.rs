@@ -278,7 +278,7 @@ impl ResponseError for Problem {
 impl From<storage::Error> for Problem {
     fn from(error: storage::Error) -> Self {
         if error.is_unavailable() || error.is_conflict() {
-            tracing::warn!(%error, "the database is not available");
+            tracing::warn!(error = error.told(), "the database is not available");
             return Self::unavailable();
         }
         // The sentence alone says nothing: what the database said stands behind it.
@@ -313,7 +313,11 @@ impl From<Refusal> for Problem {
                 Self { event_id, errors: vec![*problem], ..answer }
             }
             Refusal::Unavailable(cause) => {
-                let cause = cause.map(|c| c.to_string()).unwrap_or_default();
+                let told = |cause: Box<dyn std::error::Error + Send + Sync>| {
+                    let of_storage = cause.downcast_ref::<storage::Error>();
+                    of_storage.map_or_else(|| cause.to_string(), storage::Error::told)
+                };
+                let cause = cause.map(told).unwrap_or_default();
                 tracing::warn!(cause, "a delivery could not be stored");
                 Self::unavailable()
             }

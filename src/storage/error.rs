@@ -6,7 +6,7 @@ use sqlx::error::ErrorKind;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The database can't be reached or can't write now: the same call may go through later.
-    #[error("the database is not available")]
+    #[error("the database is not available{}", advice(.0))]
     Unavailable(#[source] sqlx::Error),
     /// Another transaction was in the way: run the whole transaction again.
     #[error("another transaction was in the way")]
@@ -46,6 +46,13 @@ impl Error {
         matches!(self, Self::Unavailable(_))
     }
 
+    /// The failure for the log: with what the database said where it is away. What it says of a
+    /// statement may hold what the statement was given, and stays out.
+    #[must_use]
+    pub fn told(&self) -> String {
+        if self.is_unavailable() { chain(self) } else { self.to_string() }
+    }
+
     /// The database took too long to answer.
     pub(crate) fn late() -> Self {
         Self::Unavailable(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))
@@ -54,7 +61,7 @@ impl Error {
     /// The same kind of failure for another event of the transaction.
     #[must_use]
     pub(crate) fn same_again(&self) -> Self {
-        Self::Unavailable(sqlx::Error::Io(std::io::Error::other(self.to_string())))
+        Self::Unavailable(sqlx::Error::Io(std::io::Error::other(self.told())))
     }
 
     /// True when the whole transaction is to be run again.
@@ -122,6 +129,34 @@ fn in_the_way(code: &str) -> bool {
 /// Those of them where the time was up.
 fn is_late(code: &str) -> bool {
     matches!(code, "55P03" | "57014" | "25P03" | "25P04")
+}
+
+/// An error with everything that stands behind it.
+#[must_use]
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+/// What whoever runs the service can do about it; nothing where the cause says enough.
+fn advice(error: &sqlx::Error) -> &'static str {
+    let sqlx::Error::Database(said) = error else { return "" };
+    let code = said.code().unwrap_or_default();
+    match &*code {
+        "53100" => return ": its disk is full; make room on the server",
+        "53200" => return ": the server has no memory left",
+        "53300" => return ": too many connections; raise max_connections of the server",
+        "25006" => return ": it only reads; is DATABASE_URL a standby's?",
+        _ => {}
+    }
+    match code.parse::<u32>().map(|code| code & 0xff) {
+        Ok(5 | 6) => ": another process has the file; let only this service write to it",
+        Ok(8) => ": its file or directory is read-only; let the service's user write to both",
+        Ok(10) => ": its disk fails, or the file may not grow; look at the system's log and limits",
+        Ok(13) => ": its disk is full; make room",
+        Ok(14) => ": its file can't be opened; check that it and its directory may be written",
+        _ => "",
+    }
 }
 
 /// Codes of a server that is away, starting, stopping, read-only or full. PostgreSQL: classes 08,

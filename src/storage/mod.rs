@@ -53,7 +53,7 @@ pub mod tokens;
 pub mod users;
 pub mod words;
 
-pub use error::{Error, Result};
+pub use error::{Error, Result, chain};
 
 use batch::Batch;
 use chrono::{DateTime, Utc};

@@ -333,6 +333,6 @@ fn repeated(
 }
 
 fn failed(error: Error) -> Refusal {
-    tracing::error!(%error, "the spool failed");
+    tracing::error!(error = error.told(), "the spool failed");
     Refusal::Unavailable(Some(Box::new(error)))
 }

@@ -53,7 +53,7 @@ impl Store {
         let stored = match tokio::time::timeout(patience, self.track(rest.clone())).await {
             Ok(Err(TrackError::Unavailable(error))) => {
                 if error.is_unavailable() {
-                    spool.trip(&error);
+                    spool.trip(&error.told());
                 }
                 self.queue(spool, &rest).await?
             }

@@ -43,6 +43,7 @@ mod phones;
 mod predecessor;
 mod predecessor_process;
 mod problems;
+mod proofs;
 mod provenance;
 mod refusing;
 mod refusing_schemes;

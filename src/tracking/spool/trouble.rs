@@ -19,7 +19,7 @@ pub(super) enum Failure {
 
 impl From<storage::Error> for Failure {
     fn from(error: storage::Error) -> Self {
-        let cause = error.to_string();
+        let cause = error.told();
         if error.is_unavailable() { Self::Away(cause) } else { Self::Alone(cause) }
     }
 }

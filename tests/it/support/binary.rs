@@ -17,10 +17,21 @@ pub(crate) struct Program {
 impl Program {
     /// Starts it on a database and waits for its address, with these further variables.
     pub(crate) fn serve(db: &TestDb, variables: &[(&str, &str)]) -> Self {
+        Self::serve_under(&["env"], &db.url, variables).unwrap_or_else(|log| panic!("{log}"))
+    }
+
+    /// The same by a command that takes the program as its further arguments and becomes it. What
+    /// it said where it ended without an address.
+    pub(crate) fn serve_under(
+        command: &[&str],
+        url: &str,
+        variables: &[(&str, &str)],
+    ) -> Result<Self, String> {
         let directory = tempfile::tempdir().unwrap();
-        let mut process = Command::new(env!("CARGO_BIN_EXE_bookhook"))
-            .arg("serve")
-            .env("DATABASE_URL", &db.url)
+        let mut process = Command::new(command[0])
+            .args(&command[1..])
+            .args([env!("CARGO_BIN_EXE_bookhook"), "serve"])
+            .env("DATABASE_URL", url)
             .env("BOOKHOOK_MASTER_KEY", MASTER_KEY)
             .env("BOOKHOOK_LISTEN", "127.0.0.1:0")
             .envs(variables.iter().copied())
@@ -38,16 +49,32 @@ impl Program {
         });
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let url = line.trim().strip_prefix("listening on ").expect("one line with the address");
-        Self { process, log: Some(log), url: url.to_owned() }
+        let Some(url) = line.trim().strip_prefix("listening on ") else {
+            let ended = process.wait().unwrap();
+            return Err(format!("{ended}: {line}{}", log.join().unwrap()));
+        };
+        Ok(Self { url: url.to_owned(), process, log: Some(log) })
     }
 
     /// The most memory that it has had so far, in kB.
     pub(crate) fn peak(&self) -> u64 {
-        let status =
-            std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+        self.memory("VmHWM:")
+    }
+
+    /// The memory that it has now, in kB.
+    pub(crate) fn resident(&self) -> u64 {
+        self.memory("VmRSS:")
+    }
+
+    fn memory(&self, name: &str) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
+        let line = status.lines().find(|line| line.starts_with(name)).unwrap();
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+
+    /// The process.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
     }
 
     /// Sends it this signal.
@@ -81,6 +108,16 @@ impl Drop for Program {
         // A test that failed leaves no process behind; one that ended has none.
         self.process.kill().ok();
         self.process.wait().ok();
+        if std::thread::panicking()
+            && let Some(log) = self.log.take()
+        {
+            let log = log.join().unwrap_or_default();
+            let lines: Vec<&str> = log.lines().collect();
+            println!(
+                "the service logged at last:\n{}",
+                lines[lines.len().saturating_sub(20)..].join("\n")
+            );
+        }
     }
 }
 

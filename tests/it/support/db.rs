@@ -91,9 +91,11 @@ impl TestDb {
         }
     }
 
-    /// An address of PostgreSQL where nothing is.
+    /// Whatever is at this address, or nothing: it isn't removed at the end.
     pub(crate) fn nowhere(url: &str) -> Self {
-        Self { engine: Engine::Postgres, url: url.to_owned(), home: Home::Nowhere }
+        let is_file = url.starts_with("sqlite:");
+        let engine = if is_file { Engine::Sqlite } else { Engine::Postgres };
+        Self { engine, url: url.to_owned(), home: Home::Nowhere }
     }
 
     /// Runs statements as they stand.
