@@ -61,11 +61,6 @@ impl Program {
         self.memory("VmHWM:")
     }
 
-    /// The memory that it has now, in kB.
-    pub(crate) fn resident(&self) -> u64 {
-        self.memory("VmRSS:")
-    }
-
     fn memory(&self, name: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
         let line = status.lines().find(|line| line.starts_with(name)).unwrap();
