@@ -34,7 +34,7 @@ pub(super) struct Load {
 }
 
 /// What the answers said.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Noted {
     /// The events of each acknowledged delivery, by its key.
     events: BTreeMap<String, Vec<String>>,
@@ -77,7 +77,7 @@ impl Teller {
     /// The stories that they have begun.
     pub(super) fn begun(tellers: &[Self]) -> Vec<Story> {
         let of = |(first, teller): (u64, &Self)| {
-            let end = teller.next + if teller.step > 0 { 1 } else { 0 };
+            let end = teller.next + u64::from(teller.step > 0);
             let step = usize::try_from(CLIENTS).unwrap();
             (first..end).step_by(step).map(Story::new).collect::<Vec<_>>()
         };
@@ -171,8 +171,8 @@ impl Load {
         self.stopping.set(true);
     }
 
-    pub(super) fn noted(&self) -> std::cell::Ref<'_, Noted> {
-        self.noted.borrow()
+    pub(super) fn noted(&self) -> Noted {
+        self.noted.borrow().clone()
     }
 
     /// The clients send until they are stopped.

@@ -194,7 +194,7 @@ async fn a_file_that_is_read_only_is_said_to_be_and_nothing_is_taken() {
     let command = if is_root { &without[..] } else { &["env"] };
 
     writable(false);
-    let refused = Program::serve_under(command, &url, &QUIET).map(|program| program.stop());
+    let refused = Program::serve_under(command, &url, &QUIET).map(Program::stop);
     let said = refused.expect_err("it does not start");
     assert!(said.contains("read-only") || said.contains("may be written"), "{said}");
 
