@@ -6,6 +6,7 @@
 
 use super::{Error, Raw, Result};
 use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Arguments as _, FromRow};
@@ -275,6 +276,16 @@ impl Bulk {
             }
         }
         Ok(portions)
+    }
+}
+
+impl Raw<'_> {
+    /// The connection, if it is one to a server.
+    fn postgres(&mut self) -> Option<&mut PgConnection> {
+        match self {
+            Self::Postgres(c) => Some(c),
+            Self::Sqlite(_) => None,
+        }
     }
 }
 

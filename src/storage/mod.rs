@@ -187,16 +187,6 @@ pub(crate) enum Raw<'a> {
     Postgres(&'a mut PgConnection),
 }
 
-impl Raw<'_> {
-    /// The connection, if it is one to a server.
-    fn postgres(&mut self) -> Option<&mut PgConnection> {
-        match self {
-            Self::Postgres(c) => Some(c),
-            Self::Sqlite(_) => None,
-        }
-    }
-}
-
 /// A write transaction; dropped without [`Tx::commit`] it is undone.
 pub struct Tx {
     open: Open,

@@ -186,8 +186,7 @@ both_engines! {
 
 /// The n-th statement that writes fails, for every n: PostgreSQL's own sequences count on where
 /// the transaction is undone, so it fails once.
-#[tokio::test]
-async fn whichever_statement_fails_nothing_is_lost_doubled_or_half_there() {
+async fn whichever_statement_fails(code: &str, step: i64) {
     let db = TestDb::fresh(Engine::Postgres).await;
     db.run(
         "create sequence statements; create table fault (at bigint, code text);
@@ -210,35 +209,50 @@ async fn whichever_statement_fails_nothing_is_lost_doubled_or_half_there() {
     }
     let open = Db::open(&db.url).await.unwrap();
     let tracker = tracker(&open);
-    // A constraint, a conflict of serialisation, a deadlock, a full disk, a server that stops.
-    for (code, step) in [("23514", 2), ("40001", 5), ("40P01", 7), ("53100", 5), ("57P01", 7)] {
-        let mut statement = 1;
-        loop {
-            let tenant = salon(&open).await;
-            let before = counts(&db).await;
-            db.run("alter sequence statements restart").await;
-            db.run(&format!("delete from fault; insert into fault values ({statement}, '{code}')"))
-                .await;
-            let answers = all_at_once(&tracker, told(&tenant)).await;
-            let met: i64 = db.count("statements where last_value >= (select at from fault)").await;
-            let away = code.starts_with("53") || code.starts_with("57");
-            for answer in &answers {
-                let said = outcome(answer);
-                let fine = said == "tracked None" || (away && said.contains("not available"));
-                assert!(fine, "{code} at {statement}: {said}");
-            }
-            db.run("delete from fault").await;
-            let again = all_at_once(&tracker, told(&tenant)).await;
-            assert!(again.iter().all(|answer| outcome(answer) == "tracked None"), "{again:?}");
-            let after = counts(&db).await;
-            for (((name, after), (_, before)), whole) in after.iter().zip(&before).zip(WHOLE) {
-                assert_eq!(after - before, whole, "{code} at {statement}: {name}");
-            }
-            if met == 0 {
-                break;
-            }
-            statement += step;
+    let mut statement = 1;
+    loop {
+        let tenant = salon(&open).await;
+        let before = counts(&db).await;
+        db.run("alter sequence statements restart").await;
+        db.run(&format!("delete from fault; insert into fault values ({statement}, '{code}')"))
+            .await;
+        let answers = all_at_once(&tracker, told(&tenant)).await;
+        let met: i64 = db.count("statements where last_value >= (select at from fault)").await;
+        let away = code.starts_with("53") || code.starts_with("57");
+        for answer in &answers {
+            let said = outcome(answer);
+            let fine = said == "tracked None" || (away && said.contains("not available"));
+            assert!(fine, "{code} at {statement}: {said}");
         }
-        assert!(statement > 8, "{code}: only {statement} statements were made to fail");
+        db.run("delete from fault").await;
+        let again = all_at_once(&tracker, told(&tenant)).await;
+        assert!(again.iter().all(|answer| outcome(answer) == "tracked None"), "{again:?}");
+        let after = counts(&db).await;
+        for (((name, after), (_, before)), whole) in after.iter().zip(&before).zip(WHOLE) {
+            assert_eq!(after - before, whole, "{code} at {statement}: {name}");
+        }
+        if met == 0 {
+            break;
+        }
+        statement += step;
     }
+    assert!(statement > 8, "{code}: only {statement} statements were made to fail");
+}
+
+/// A test of each way to fail, so that they run beside each other.
+macro_rules! whichever_statement_fails {
+    ($($name:ident($code:literal, every $step:literal);)+) => { $(
+        #[tokio::test]
+        async fn $name() {
+            whichever_statement_fails($code, $step).await;
+        }
+    )+ };
+}
+
+whichever_statement_fails! {
+    whichever_statement_breaks_a_constraint_nothing_is_lost_doubled_or_half_there("23514", every 2);
+    whichever_statement_meets_another_nothing_is_lost_doubled_or_half_there("40001", every 5);
+    whichever_statement_meets_a_ring_nothing_is_lost_doubled_or_half_there("40P01", every 7);
+    whichever_statement_finds_the_disk_full_nothing_is_lost_doubled_or_half_there("53100", every 5);
+    whichever_statement_sees_the_server_stop_nothing_is_lost_doubled_or_half_there("57P01", every 7);
 }
